@@ -1,0 +1,53 @@
+/**
+ * What is known about workers that failed, collected by the host and judged by `report.ts`. Facts only: who is
+ * to blame is decided in one place, from these.
+ */
+
+import type { WallMs } from "../core/time.ts";
+import type { ExitStatus } from "../supervise/exit_status.ts";
+
+/** Everything known about one worker of a failed attempt. */
+export interface WorkerFacts {
+  readonly localRank: number;
+  readonly rank: number;
+  readonly pid: number;
+  readonly status: ExitStatus;
+  readonly startedAt: WallMs;
+  readonly endedAt: WallMs;
+  /** Position in the order in which the launcher saw workers end in this attempt, from 0. */
+  readonly endOrder: number;
+  /** The launcher had already asked this worker to stop when it ended. */
+  readonly stoppedByUs: boolean;
+  /** TORCHELASTIC_ERROR_FILE of this worker: its path, and its text if it was written and could be read. */
+  readonly errorFile: { readonly path: string; readonly text: string | null } | null;
+  /** The last lines of the worker's stderr (of its terminal where it had one), oldest first, without newlines. */
+  readonly tail: readonly string[];
+  /** Log files of this worker that exist, to be named in the report. */
+  readonly logFiles: readonly string[];
+  /** Why a watchdog ended this worker, when one did. */
+  readonly endedByWatchdog: string | null;
+}
+
+/** What the machine says about the moment of the failure. */
+export interface MachineFacts {
+  /** Out-of-memory kills that the cgroup counted since the attempt began; null: no counter can be read. */
+  readonly outOfMemoryKills: number | null;
+  /** The cgroup's memory limit in bytes; null: none or unknown. */
+  readonly memoryLimitBytes: number | null;
+  /** Free and total bytes of /dev/shm; null: unknown. */
+  readonly sharedMemory: { readonly freeBytes: number; readonly totalBytes: number } | null;
+}
+
+/** A failed attempt, ready to be judged. */
+export interface FailedAttempt {
+  readonly jobId: string;
+  readonly host: string;
+  readonly role: string;
+  readonly displayName: string;
+  /** The attempt's number, 0 for the first. */
+  readonly attempt: number;
+  readonly maxRestarts: number;
+  readonly worldSize: number;
+  readonly workers: readonly WorkerFacts[];
+  readonly machine: MachineFacts;
+}

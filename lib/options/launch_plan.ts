@@ -1,0 +1,97 @@
+/**
+ * What a launch command line means, once everything is resolved: the frozen contract between the command line
+ * and the agent. Every value is final; no reader of a plan looks at arguments or the environment again.
+ */
+
+import type { SignalName } from "../core/errors.ts";
+
+/** The workers' program, before `${local_rank}` is replaced. */
+export interface WorkerCommand {
+  /** The program to execute: an absolute path, or a name that the system finds on PATH. */
+  readonly executable: string;
+  /** Arguments that are passed on as they are: `-u`, `-m`, the script. */
+  readonly fixedArguments: readonly string[];
+  /** The script's own arguments; Python's `Template.safe_substitute` with `local_rank` runs over each. */
+  readonly scriptArguments: readonly string[];
+  /** The name under which the failure report knows the program (torchrun.md 3.6). */
+  readonly displayName: string;
+  /** Directory to start in; always the launcher's own. */
+  readonly cwd: string;
+}
+
+/** Where a stream of one worker goes: torchrun's `Std`, 0 console, 1 stdout, 2 stderr, 3 both to file. */
+export type StreamMask = 0 | 1 | 2 | 3;
+
+/** `-r`/`-t`: one mask for all workers, or masks by local rank with 0 for the others. */
+export type StreamMasks = StreamMask | ReadonlyMap<number, StreamMask>;
+
+export interface LogSettings {
+  /** `--log-dir`; null: a temporary directory that is removed after success; "/dev/null": write nothing. */
+  readonly baseDirectory: string | null;
+  readonly redirects: StreamMasks;
+  readonly tee: StreamMasks;
+  /** Null: all workers reach the console. */
+  readonly localRanksFilter: readonly number[] | null;
+  /** Null: torchrun's `[${role_name}${local_rank}]:`. */
+  readonly linePrefixTemplate: string | null;
+  readonly duplicateStdoutFilters: readonly string[];
+  readonly duplicateStderrFilters: readonly string[];
+}
+
+/** Where the workers meet when the job has one node. */
+export interface StoreSettings {
+  /** Port of the workers' store; 0: any free one. */
+  readonly port: number;
+  /**
+   * True: the launcher hosts the store (TORCHELASTIC_USE_AGENT_STORE=True). False, with
+   * TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1: worker rank 0 does, on a port that the launcher keeps reserved.
+   */
+  readonly hostedByLauncher: boolean;
+}
+
+export interface LaunchPlan {
+  readonly jobId: string;
+  /** "static", "c10d", …, as it counts after `--standalone` and torchrun's own rules. */
+  readonly rendezvousBackend: string;
+  readonly rendezvousEndpoint: string;
+  readonly nodesMin: number;
+  readonly nodesMax: number;
+  readonly nodeRank: number;
+  /** Workers on this node. */
+  readonly workerCount: number;
+  readonly role: string;
+  readonly maxRestarts: number;
+  readonly command: WorkerCommand;
+  readonly store: StoreSettings;
+  /**
+   * Variables that the plan adds to the workers' inherited environment for all workers alike, such as
+   * OMP_NUM_THREADS and TORCHELASTIC_SIGNALS_TO_HANDLE. What differs by rank is the agent's (worker_env.ts).
+   */
+  readonly environment: Readonly<Record<string, string>>;
+  /** `--gpus 0,2,5`: the devices to share out, as written; null: as inherited. */
+  readonly devices: readonly string[] | null;
+  readonly virtualLocalRank: boolean;
+  /** Visible-device lists inherited from the environment, for `--virtual-local-rank` (torchrun.md 6). */
+  readonly inheritedCudaVisibleDevices: string | null;
+  readonly inheritedHipVisibleDevices: string | null;
+  /** Signals that end this node's part of the job. */
+  readonly signalsToHandle: readonly SignalName[];
+  /** Signals that are passed on to the workers. */
+  readonly forwardSignals: readonly SignalName[];
+  readonly shutdownTimeoutMs: number;
+  readonly keepDaemons: boolean;
+  /** "relay": pipes or ptys through the launcher; "inherit": the workers hold the launcher's descriptors. */
+  readonly console: "relay" | "inherit";
+  /** Local rank that gets the launcher's stdin; null: rank 0 if there is one worker and a terminal. */
+  readonly stdinRank: number | null;
+  readonly exitCode: "torchrun" | "worker";
+  /** `--report FILE`: where the machine-readable verdict goes; null: nowhere. */
+  readonly reportPath: string | null;
+  /** TORCHELASTIC_ERROR_FILE of the launcher itself, which receives the root cause; null: none. */
+  readonly ownErrorFile: string | null;
+  readonly logs: LogSettings;
+  /** TORCHELASTIC_ENABLE_FILE_TIMER=1 with the FIFO's path, or null for a generated one; undefined: off. */
+  readonly fileTimer: { readonly path: string | null } | undefined;
+  /** TORCHELASTIC_UNINTERRUPTIBLE_STATE_TIMEOUT; null: off. */
+  readonly uninterruptibleTimeoutMs: number | null;
+}
