@@ -1,0 +1,141 @@
+/**
+ * What the tests against real PyTorch share: where it is, how torchrun and muster are run side by side in equal
+ * surroundings, and that nothing of a run is left behind, however the test ends.
+ */
+
+import { killMarked, newMark } from "../e2e/processes.ts";
+
+export const ROOT = new URL("../..", import.meta.url).pathname;
+export const INTEROP_DIRECTORY = "tests/interop";
+export const FIXTURES = `${ROOT}${INTEROP_DIRECTORY}/fixtures`;
+
+const testHome = Deno.env.get("MUSTER_TEST_HOME") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache/muster-test`;
+
+/** The virtual environment with PyTorch 2.15, outside the checkout; `.ci/run` makes it. */
+export const TORCH_HOME = `${testHome}/torch-2.15`;
+export const PYTHON = `${TORCH_HOME}/bin/python`;
+export const TORCHRUN = `${TORCH_HOME}/bin/torchrun`;
+
+/** How the launchers are started: program and leading arguments. */
+export const LAUNCHERS = {
+  torchrun: [TORCHRUN],
+  muster: [Deno.execPath(), "run", "-A", "--quiet", `${ROOT}main.ts`],
+} as const;
+
+export type LauncherName = keyof typeof LAUNCHERS;
+
+export function pytorchIsInstalled(): boolean {
+  try {
+    return Deno.statSync(TORCHRUN).isFile;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * `Deno.test` for a test that needs PyTorch. Where it is missing the test is left out and says so; with CI=true
+ * it fails instead.
+ */
+export function interopTest(name: string, body: () => Promise<void> | void): void {
+  const installed = pytorchIsInstalled();
+  if (!installed && Deno.env.get("CI") !== "true") {
+    console.log(`Left out: "${name}" needs PyTorch at ${TORCH_HOME}`);
+    Deno.test({ name, ignore: true, fn: () => {} });
+    return;
+  }
+  Deno.test(name, () => {
+    if (!installed) throw new Error(`No PyTorch at ${TORCH_HOME}: .ci/run installs it`);
+    return body();
+  });
+}
+
+export interface Run {
+  readonly code: number;
+  readonly signal: Deno.Signal | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Added to the plain surroundings that both launchers get. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Text for stdin; without it stdin is /dev/null. */
+  readonly stdin?: string;
+  /** After this time the run counts as hung, is killed whole, and the call fails. */
+  readonly timeoutMs?: number;
+  /** Called once the launcher is started, with its pid; its promise is awaited together with the end. */
+  readonly whileRunning?: (pid: number) => Promise<void>;
+}
+
+/**
+ * The surroundings of every run: small and equal for both launchers, so that what a worker sees beyond them is the
+ * launcher's doing.
+ */
+export function plainEnvironment(): Record<string, string> {
+  return {
+    PATH: `${TORCH_HOME}/bin:/usr/local/bin:/usr/bin:/bin`,
+    HOME: Deno.env.get("HOME") ?? "/tmp",
+    LANG: "C.UTF-8",
+    DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache/deno`,
+    DENO_NO_UPDATE_CHECK: "1",
+  };
+}
+
+/** Runs a launcher to its end. Nothing it started is left afterwards. */
+export function runLauncher(
+  launcher: LauncherName,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Run> {
+  return runProgram([...LAUNCHERS[launcher], ...args], options);
+}
+
+/** Runs any program to its end, with everything it started gone afterwards. */
+export async function runProgram(commandLine: readonly string[], options: RunOptions = {}): Promise<Run> {
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  const mark = newMark();
+  // torchrun leaves a directory behind on every run.
+  const temporaryDirectory = await Deno.makeTempDir({ prefix: "muster-run-" });
+  const child = new Deno.Command(commandLine[0]!, {
+    args: commandLine.slice(1),
+    clearEnv: true,
+    env: { ...plainEnvironment(), TMPDIR: temporaryDirectory, ...options.env, ...mark.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdin: options.stdin === undefined ? "null" : "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let isHung = false;
+  const timer = setTimeout(() => {
+    isHung = true;
+    killMarked(mark);
+  }, timeoutMs);
+  try {
+    if (options.stdin !== undefined) await writeAll(child.stdin, options.stdin);
+    const [output] = await Promise.all([child.output(), options.whileRunning?.(child.pid)]);
+    const decoder = new TextDecoder();
+    const run = {
+      code: output.code,
+      signal: output.signal,
+      stdout: decoder.decode(output.stdout),
+      stderr: decoder.decode(output.stderr),
+    };
+    if (isHung) {
+      throw new Error(
+        `Not ended after ${timeoutMs} ms: ${commandLine.join(" ")}\n${run.stdout}\n${run.stderr}`,
+      );
+    }
+    return run;
+  } finally {
+    clearTimeout(timer);
+    killMarked(mark);
+    await Deno.remove(temporaryDirectory, { recursive: true });
+  }
+}
+
+async function writeAll(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
+  const writer = stream.getWriter();
+  await writer.write(new TextEncoder().encode(text));
+  await writer.close();
+}
