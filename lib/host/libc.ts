@@ -1,0 +1,46 @@
+/**
+ * The few calls into the C library that Deno has no API for. Linux with glibc only; everywhere else `libc()` is
+ * undefined and each caller says what it does without it. Opened at first use: it costs under a millisecond.
+ */
+
+const SYMBOLS = {
+  prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
+  /** `handler` is SIG_DFL (0) or SIG_IGN (1); no function of ours is ever installed. */
+  signal: { parameters: ["i32", "usize"], result: "usize" },
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+} as const;
+
+type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+let opened: Libc | null | undefined;
+
+/** The C library, or null where it can't be had (another system, musl, no permission for FFI). */
+export function libc(): Libc | null {
+  if (opened !== undefined) return opened;
+  try {
+    opened = Deno.build.os === "linux" ? Deno.dlopen("libc.so.6", SYMBOLS).symbols : null;
+  } catch {
+    // Not an error: every use has a way without it.
+    opened = null;
+  }
+  return opened;
+}
+
+const PR_SET_CHILD_SUBREAPER = 36;
+
+/** Makes orphans of this process's descendants its own children (prctl(2)); false where that is not possible. */
+export function becomeSubreaper(): boolean {
+  return libc()?.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+}
+
+const WNOHANG = 1;
+
+/**
+ * Reaps the zombie `pid`. Never call it for a child that Deno started: its `status` would reject. Never reaps any
+ * child (`waitpid(-1)`), for the same reason.
+ */
+export function reap(pid: number): void {
+  libc()?.waitpid(pid, new Int32Array(1), WNOHANG);
+}
