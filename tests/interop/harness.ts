@@ -19,7 +19,9 @@ export const TORCHRUN = `${TORCH_HOME}/bin/torchrun`;
 /** How the launchers are started: program and leading arguments. */
 export const LAUNCHERS = {
   torchrun: [TORCHRUN],
+  "torch.distributed.launch": [PYTHON, "-m", "torch.distributed.launch"],
   muster: [Deno.execPath(), "run", "-A", "--quiet", `${ROOT}main.ts`],
+  "muster launch": [Deno.execPath(), "run", "-A", "--quiet", `${ROOT}main.ts`, "launch"],
 } as const;
 
 export type LauncherName = keyof typeof LAUNCHERS;
@@ -132,6 +134,14 @@ export async function runProgram(commandLine: readonly string[], options: RunOpt
     killMarked(mark);
     await Deno.remove(temporaryDirectory, { recursive: true });
   }
+}
+
+/** A port that was free a moment ago; for options that name a port, which two runs can't share at once. */
+export function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
 }
 
 async function writeAll(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
