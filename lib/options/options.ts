@@ -34,8 +34,9 @@ export interface Options {
   readonly tee: string;
   readonly logLinePrefixTemplate: string;
   readonly localRanksFilter: string;
-  readonly duplicateStdoutFilters: string;
-  readonly duplicateStderrFilters: string;
+  /** Lines of a stream that contain one of these are copied; empty: none are. */
+  readonly duplicateStdoutFilters: readonly string[];
+  readonly duplicateStderrFilters: readonly string[];
   readonly nodeRank: number;
   readonly masterAddr: string;
   readonly masterPort: number | null;

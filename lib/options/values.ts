@@ -1,0 +1,124 @@
+/**
+ * Text of one option to its value, or the problem with it. Each function takes the text and the name under which
+ * the user gave it (`--nnodes`, `PET_NNODES`), accepts all that torchrun 2.15 accepts, and knows no other option.
+ */
+
+import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
+import { accept, type Checked, quote, refuse } from "./checked.ts";
+import type { StreamMask, StreamMasks } from "./launch_plan.ts";
+import { parsePythonInteger } from "./python_numbers.ts";
+
+export interface NodeRange {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** `N` or `MIN:MAX`. Source: torchrun's `parse_min_max_nnodes`. */
+export function parseNodes(text: string, source = "--nnodes"): Checked<NodeRange> {
+  const parts = text.split(":").map(parsePythonInteger);
+  const [min, max = min] = parts;
+  if (parts.length > 2 || min === null || max === null || min === undefined || max === undefined) {
+    return refuse(`${source} must be a number of nodes or MIN:MAX: got ${quote(text)}`);
+  }
+  if (min < 1 || min > max) {
+    return refuse(`${source} needs at least one node and MIN no greater than MAX: got ${quote(text)}`);
+  }
+  return accept({ min, max });
+}
+
+/**
+ * `-r` and `-t`: `0` to `3` for all workers, or `RANK:MASK,…`. Source: torchrun's `Std.from_str`, whose ranks have
+ * one digit; ours may have more.
+ */
+export function parseStreamMasks(text: string, source = "--redirects"): Checked<StreamMasks> {
+  const trimmed = text.replace(/\n$/, "");
+  if (/^[0-3]$/.test(trimmed)) return accept(Number(trimmed) as StreamMask);
+  if (!/^(\p{Nd}+:[0-3],)*\p{Nd}+:[0-3]$/u.test(trimmed)) {
+    return refuse(
+      `${source} must be 0 (console), 1 (stdout), 2 (stderr), 3 (both) or RANK:MASK,… such as 0:3,1:2: ` +
+        `got ${quote(text)}`,
+    );
+  }
+  const masks = new Map<number, StreamMask>();
+  for (const entry of trimmed.split(",")) {
+    const [rank, mask] = entry.split(":");
+    masks.set(parsePythonInteger(rank!)!, Number(mask) as StreamMask);
+  }
+  return accept(masks);
+}
+
+/** Ranks separated by commas, in ascending order, each once; null for the empty text: no filter. */
+export function parseRankList(
+  text: string,
+  source = "--local-ranks-filter",
+): Checked<readonly number[] | null> {
+  if (text === "") return accept(null);
+  const ranks = new Set<number>();
+  for (const part of text.split(",")) {
+    const rank = parsePythonInteger(part);
+    if (rank === null) {
+      return refuse(`${source} must be ranks separated by commas, such as 0,2: got ${quote(text)}`);
+    }
+    ranks.add(rank);
+  }
+  return accept([...ranks].sort((a, b) => a - b));
+}
+
+/** Items separated by commas; `,,` stands for a comma inside an item. The empty text is one empty item. */
+export function parseCommaList(text: string): readonly string[] {
+  // No argument and no variable can contain a NUL, so it can stand in for the escaped comma.
+  return text.replaceAll(",,", "\0").split(",").map((item) => item.replaceAll("\0", ","));
+}
+
+/** `host`, `host:port`, `[v6]`, `[v6]:port`. */
+export interface Endpoint {
+  /** Without brackets. */
+  readonly host: string;
+  /** Null when the text has none. */
+  readonly port: number | null;
+}
+
+/** Source: torchrun's `parse_rendezvous_endpoint`; the empty text is `localhost`. */
+export function parseEndpoint(text: string, source = "--rdzv-endpoint"): Checked<Endpoint> {
+  const endpoint = text.trim();
+  if (endpoint === "") return accept({ host: "localhost", port: null });
+  const bracketed = endpoint.startsWith("[") && endpoint.endsWith("]");
+  const colon = bracketed ? -1 : endpoint.lastIndexOf(":");
+  const hostPart = colon < 0 ? endpoint : endpoint.slice(0, colon);
+  const host = /^\[.*\]$/.test(hostPart) ? hostPart.slice(1, -1) : hostPart;
+  let port: number | null = null;
+  if (colon >= 0) {
+    const portText = endpoint.slice(colon + 1);
+    port = Number(portText);
+    if (!/^\d{1,5}$/.test(portText) || port > 65535) {
+      return refuse(`The port in ${source} must be a number from 0 to 65535: got ${quote(text)}`);
+    }
+  }
+  if (!/^[\p{L}\p{N}_.:-]+$/u.test(host)) {
+    return refuse(`The host in ${source} must be a name, an IPv4 or an IPv6 address: got ${quote(text)}`);
+  }
+  return accept({ host, port });
+}
+
+export interface SignalList {
+  readonly signals: readonly SignalName[];
+  /** Names that are no signals here, as written. */
+  readonly unknown: readonly string[];
+}
+
+/** Signal names separated by commas, with or without `SIG`. Nobody can catch SIGKILL and SIGSTOP: a problem. */
+export function parseSignalNames(text: string, source = "--signals-to-handle"): Checked<SignalList> {
+  const signals = new Set<SignalName>();
+  const unknown: string[] = [];
+  for (const part of text.split(",")) {
+    const written = part.trim();
+    const upper = written.toUpperCase();
+    const name = upper.startsWith("SIG") ? upper : `SIG${upper}`;
+    if (name === "SIGKILL" || name === "SIGSTOP") {
+      return refuse(`${source} cannot contain ${name}, which no process can catch: got ${quote(text)}`);
+    }
+    if (Object.hasOwn(SIGNAL_NUMBERS, name)) signals.add(name as SignalName);
+    else if (written !== "") unknown.push(written);
+  }
+  return accept({ signals: [...signals], unknown });
+}
