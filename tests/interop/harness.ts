@@ -3,7 +3,7 @@
  * surroundings, and that nothing of a run is left behind, however the test ends.
  */
 
-import { killMarked, newMark } from "../e2e/processes.ts";
+import { killMarked, newMark, type ProcessInfo, waitUntilGone } from "../e2e/processes.ts";
 
 export const ROOT = new URL("../..", import.meta.url).pathname;
 export const INTEROP_DIRECTORY = "tests/interop";
@@ -56,7 +56,12 @@ export interface Run {
   readonly signal: Deno.Signal | null;
   readonly stdout: string;
   readonly stderr: string;
+  /** What the program had started and left running a second after its own end. */
+  readonly survivors: readonly ProcessInfo[];
 }
+
+/** How long a launcher's workers may live on after it: "gone within a second". */
+const SURVIVORS_GRACE_MS = 1000;
 
 export interface RunOptions {
   /** Added to the plain surroundings that both launchers get. */
@@ -115,20 +120,15 @@ export async function runProgram(commandLine: readonly string[], options: RunOpt
   }, timeoutMs);
   try {
     if (options.stdin !== undefined) await writeAll(child.stdin, options.stdin);
-    const [output] = await Promise.all([child.output(), options.whileRunning?.(child.pid)]);
-    const decoder = new TextDecoder();
-    const run = {
-      code: output.code,
-      signal: output.signal,
-      stdout: decoder.decode(output.stdout),
-      stderr: decoder.decode(output.stderr),
-    };
+    const texts = Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
+    const [status] = await Promise.all([child.status, options.whileRunning?.(child.pid)]);
+    const survivors = await waitUntilGone(mark, SURVIVORS_GRACE_MS);
+    killMarked(mark);
+    const [stdout, stderr] = await texts;
     if (isHung) {
-      throw new Error(
-        `Not ended after ${timeoutMs} ms: ${commandLine.join(" ")}\n${run.stdout}\n${run.stderr}`,
-      );
+      throw new Error(`Not ended after ${timeoutMs} ms: ${commandLine.join(" ")}\n${stdout}\n${stderr}`);
     }
-    return run;
+    return { code: status.code, signal: status.signal, stdout, stderr, survivors };
   } finally {
     clearTimeout(timer);
     killMarked(mark);
@@ -142,6 +142,21 @@ export function freePort(): number {
   const { port } = listener.addr;
   listener.close();
   return port;
+}
+
+/** Resolves once `path` is there. */
+export async function waitForFile(path: string, timeoutMs = 60_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (true) {
+    try {
+      await Deno.stat(path);
+      return;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      if (performance.now() > deadline) throw new Error(`Not there after ${timeoutMs} ms: ${path}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
 }
 
 async function writeAll(stream: WritableStream<Uint8Array>, text: string): Promise<void> {
