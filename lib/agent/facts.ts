@@ -6,6 +6,17 @@
 import type { WallMs } from "../core/time.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
 
+/** TORCHELASTIC_ERROR_FILE of a worker, as it was found after the worker's end. */
+export interface ErrorFileFacts {
+  readonly path: string;
+  /** Null: never written, or it can't be read; `problem` says what was in the way. */
+  readonly text: string | null;
+  /** When it was last written, by the file system's clock; null: never, or unknown. */
+  readonly writtenAt: WallMs | null;
+  /** Why a file that is there can't be used, without full stop: "is larger than 4 MiB"; null: no trouble. */
+  readonly problem: string | null;
+}
+
 /** Everything known about one worker of a failed attempt. */
 export interface WorkerFacts {
   readonly localRank: number;
@@ -18,13 +29,13 @@ export interface WorkerFacts {
   readonly endOrder: number;
   /** The launcher had already asked this worker to stop when it ended. */
   readonly stoppedByUs: boolean;
-  /** TORCHELASTIC_ERROR_FILE of this worker: its path, and its text if it was written and could be read. */
-  readonly errorFile: { readonly path: string; readonly text: string | null } | null;
+  /** Null: this worker was given no error file. */
+  readonly errorFile: ErrorFileFacts | null;
   /** The last lines of the worker's stderr (of its terminal where it had one), oldest first, without newlines. */
   readonly tail: readonly string[];
   /** Log files of this worker that exist, to be named in the report. */
   readonly logFiles: readonly string[];
-  /** Why a watchdog ended this worker, when one did. */
+  /** Why a watchdog (file timer, D-state guard) ended this worker or gave it up, when one did. */
   readonly endedByWatchdog: string | null;
 }
 
@@ -32,6 +43,8 @@ export interface WorkerFacts {
 export interface MachineFacts {
   /** Out-of-memory kills that the cgroup counted since the attempt began; null: no counter can be read. */
   readonly outOfMemoryKills: number | null;
+  /** Out-of-memory kills on the whole machine in the same time, other containers included; null: unknown. */
+  readonly machineOutOfMemoryKills: number | null;
   /** The cgroup's memory limit in bytes; null: none or unknown. */
   readonly memoryLimitBytes: number | null;
   /** Free and total bytes of /dev/shm; null: unknown. */

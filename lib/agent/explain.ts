@@ -1,0 +1,87 @@
+/** What a worker's end means, in words, and what to do about it. */
+
+import { signalName } from "../core/errors.ts";
+import type { ExitStatus } from "../supervise/exit_status.ts";
+import { explainSignal, type SignalExplanation } from "./explain_signal.ts";
+import type { MachineFacts } from "./facts.ts";
+import { type KnownCause, knownCause, type KnownKind } from "./known_causes.ts";
+
+export type FailureKind = KnownKind | SignalExplanation["kind"] | "exception" | "exit-code" | "watchdog";
+
+export interface Explanation {
+  /** Stable, for programs. */
+  readonly kind: FailureKind;
+  /** What happened: one sentence without full stop. */
+  readonly summary: string;
+  /** What to do, in whole sentences; null: the summary says it all. */
+  readonly advice: string | null;
+  /** This worker failed because another one did. */
+  readonly isConsequence: boolean;
+}
+
+/** What is known of one end. */
+export interface Ending {
+  readonly status: ExitStatus;
+  /** Why a watchdog ended the worker, if one did. */
+  readonly watchdog: string | null;
+  /** The exceptions that ended the program, the last one last; empty: none was seen. */
+  readonly exceptions: readonly string[];
+  /** The last lines that it printed, without colours. */
+  readonly lastLines: readonly string[];
+}
+
+/** First cause wins: our own watchdog, the kernel's word, then the program's. */
+export function explain(ending: Ending, machine: MachineFacts): Explanation {
+  const { status, watchdog, exceptions } = ending;
+  if (watchdog !== null) return { kind: "watchdog", summary: watchdog, advice: null, isConsequence: false };
+  const exception = exceptions.length === 0 ? null : firstLine(exceptions.at(-1)!);
+  // SIGABRT is how programs end themselves: what they printed says more than the signal.
+  const isOwnEnd = status.kind === "exited" || status.signal === "SIGABRT";
+  const known = isOwnEnd ? findKnown(ending) : null;
+  if (known !== null) {
+    const { kind, advice, isConsequence } = known;
+    const summary = known.summary ?? exception ?? firstMatch(ending.lastLines, known.pattern);
+    return { kind, summary, advice, isConsequence };
+  }
+  if (status.kind === "signalled") {
+    return { ...explainSignal(status.signal, { machine, exception }), isConsequence: false };
+  }
+  if (exception !== null) {
+    return { kind: "exception", summary: exception, advice: null, isConsequence: false };
+  }
+  return explainCode(status.code, machine, ending.lastLines.length > 0);
+}
+
+/** In a chain the last exception says what ended the program, the earlier ones why. */
+function findKnown({ exceptions, lastLines }: Ending): KnownCause | null {
+  if (exceptions.length === 0) return knownCause(lastLines.join("\n"));
+  for (const exception of exceptions.toReversed()) {
+    const known = knownCause(exception);
+    if (known !== null) return known;
+  }
+  return null;
+}
+
+function firstLine(exception: string): string {
+  return exception.split("\n", 1)[0]!.trim();
+}
+
+function firstMatch(lines: readonly string[], pattern: RegExp): string {
+  return lines.find((line) => pattern.test(line))?.trim() ?? "";
+}
+
+function explainCode(code: number, machine: MachineFacts, printedAnything: boolean): Explanation {
+  // Shells pass the end of their child on as 128 + n.
+  const passedOn = code > 128 ? signalName(code - 128) : undefined;
+  if (passedOn !== undefined) {
+    const { kind, summary, advice } = explainSignal(passedOn, { machine, exception: null });
+    const wrapped = `exit code ${code}, which is how a shell reports ${passedOn} of its child: ${summary}`;
+    return { kind, summary: wrapped, advice, isConsequence: false };
+  }
+  const [summary, advice] = code === 127
+    ? ["exit code 127: a program that the script calls was not found", "Look at PATH."]
+    : code === 126
+    ? ["exit code 126: a program that the script calls can't be executed", null]
+    : [`ended itself with exit code ${code}${printedAnything ? "" : " and printed nothing on stderr"}`, null];
+  return { kind: "exit-code", summary, advice, isConsequence: false };
+}
