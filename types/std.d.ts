@@ -94,10 +94,7 @@ declare module "@std/path/posix" {
   export function extname(path: string): string;
 }
 
-declare module "@std/text/closest-string" {
-  export function closestString(
-    word: string,
-    possibleWords: readonly string[],
-    options?: { caseSensitive?: boolean; compareFn?: (a: string, b: string) => number },
-  ): string;
+declare module "@std/text/levenshtein-distance" {
+  /** How many characters must be put in, taken out or replaced to make one text from the other. */
+  export function levenshteinDistance(a: string, b: string): number;
 }

@@ -3,9 +3,9 @@
  * (torchrun.md 4.1 and 4.5); a key that no back end knows is legal there, so it only earns a notice.
  */
 
-import { closestString } from "@std/text/closest-string";
 import type { UsageProblem } from "../core/errors.ts";
 import { accept, type Checked, quote, refuse } from "./checked.ts";
+import { nearestWord } from "./nearest_word.ts";
 import { parsePythonFloat, parsePythonInteger } from "./python_numbers.ts";
 
 /** Keys to values, both without blanks around; a later entry replaces an earlier one of the same key. */
@@ -41,9 +41,10 @@ export function checkRendezvousConf(
     if (kind !== undefined && !isOfKind(value, kind)) {
       problems.push({ message: `${quote(key)} in --rdzv-conf must be ${WANTED[kind]}: got ${quote(value)}` });
     } else if (!ALL_KEYS.includes(key)) {
+      const nearest = nearestWord(key, ALL_KEYS);
       notices.push(
-        `--rdzv-conf: no rendezvous back end knows ${quote(key)}; it is ignored. ` +
-          `Did you mean ${quote(closestString(key, ALL_KEYS))}?`,
+        `No rendezvous back end knows ${quote(key)} in --rdzv-conf; it is ignored` +
+          (nearest === null ? "" : `. Did you mean ${quote(nearest)}?`),
       );
     }
   }

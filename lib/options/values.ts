@@ -6,7 +6,7 @@
 import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
 import { accept, type Checked, quote, refuse } from "./checked.ts";
 import type { StreamMask, StreamMasks } from "./launch_plan.ts";
-import { parsePythonInteger } from "./python_numbers.ts";
+import { parsePythonFloat, parsePythonInteger } from "./python_numbers.ts";
 
 export interface NodeRange {
   readonly min: number;
@@ -121,4 +121,32 @@ export function parseSignalNames(text: string, source = "--signals-to-handle"): 
     else if (written !== "") unknown.push(written);
   }
   return accept({ signals: [...signals], unknown });
+}
+
+/** As `parseSignalNames`, but an unknown name is a problem: the option is ours, nobody relies on its leniency. */
+export function parseForwardedSignals(
+  text: string,
+  source = "--forward-signals",
+): Checked<readonly SignalName[]> {
+  const checked = parseSignalNames(text, source);
+  if (checked.kind === "problem") return checked;
+  const { signals, unknown } = checked.value;
+  if (unknown.length === 0) return accept(signals);
+  return refuse(`${source} must be signal names such as USR1,USR2: ${quote(unknown[0]!)} is none`);
+}
+
+export const checkNotNegative = checkNumber("at least 0", (value) => value >= 0);
+export const checkPositive = checkNumber("greater than 0", (value) => value > 0);
+
+/** A check of a number; `wanted` says in words what must hold. */
+function checkNumber(
+  wanted: string,
+  holds: (value: number) => boolean,
+): (text: string, source: string) => Checked<number> {
+  return (text, source) => {
+    const value = parsePythonFloat(text);
+    return value !== null && holds(value)
+      ? accept(value)
+      : refuse(`${source} must be ${wanted}: got ${quote(text)}`);
+  };
 }

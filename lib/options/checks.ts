@@ -1,0 +1,143 @@
+/**
+ * What one option means for another: combinations that cannot work, options that give way to others, and options
+ * whose work is still to come. Only what torchrun refuses is refused; what it accepts and does not use earns a
+ * notice that names both places.
+ */
+
+import type { UsageProblem } from "../core/errors.ts";
+import { checkedValue, quote } from "./checked.ts";
+import type { Dialect } from "./option_table.ts";
+import type { OptionName, Origin, ParsedOptions } from "./options.ts";
+import { checkRendezvousConf, parseRendezvousConf } from "./rendezvous_conf.ts";
+import { chooseRendezvous, type RendezvousChoice } from "./rendezvous_choice.ts";
+import { parseEndpoint, parseSignalNames } from "./values.ts";
+
+export interface Findings {
+  readonly problems: UsageProblem[];
+  readonly notices: string[];
+}
+
+/** Checks options whose values are right by themselves. */
+export function checkCombinations(parsed: ParsedOptions, dialect: Dialect): Findings {
+  const findings: Findings = { problems: [], notices: [] };
+  const rendezvous = chooseRendezvous(parsed.values);
+  checkProgram(parsed, dialect, findings);
+  checkRendezvous(parsed, rendezvous, findings);
+  noticeUnusedPlaces(parsed, rendezvous, findings);
+  noticeWhatIsNotInForce(parsed, findings);
+  return findings;
+}
+
+/** The name by which the user gave an option; undefined where it has its default. */
+export function givenName(parsed: ParsedOptions, name: OptionName): string | undefined {
+  const origin: Origin | undefined = parsed.origins.get(name);
+  return origin === undefined || origin.kind === "default" ? undefined : origin.name;
+}
+
+function checkProgram(parsed: ParsedOptions, dialect: Dialect, { problems, notices }: Findings): void {
+  const { module, noPython, runPath, useEnv } = parsed.values;
+  const names = { module: givenName(parsed, "module"), noPython: givenName(parsed, "noPython") };
+  if (dialect === "legacy" && noPython && !useEnv) {
+    problems.push({
+      message: `${names.noPython} needs --use-env here: a program that is not Python gets no --local-rank=N`,
+    });
+  }
+  if (runPath) {
+    const overruled = [noPython ? names.noPython : undefined, module ? names.module : undefined];
+    noticeOverruled(givenName(parsed, "runPath"), overruled, notices);
+  } else if (module && noPython) {
+    problems.push({
+      message: `${names.module} and ${names.noPython} cannot go together: a module needs Python to run it`,
+    });
+  }
+}
+
+function checkRendezvous(
+  parsed: ParsedOptions,
+  choice: RendezvousChoice,
+  { problems, notices }: Findings,
+): void {
+  const { values } = parsed;
+  const { backend, endpoint } = choice;
+  if (!["static", "c10d", "etcd", "etcd-v2"].includes(backend)) {
+    const source = givenName(parsed, "rdzvBackend");
+    problems.push({ message: `${source} must be static, c10d, etcd or etcd-v2: got ${quote(backend)}` });
+    return;
+  }
+  const conf = checkedValue(parseRendezvousConf(values.rdzvConf));
+  const found = checkRendezvousConf(conf, backend);
+  problems.push(...found.problems);
+  notices.push(...found.notices);
+
+  // With a shared file the endpoint is a path.
+  if (backend === "c10d" && conf.get("store_type")?.toLowerCase() === "file") return;
+  const source = givenName(parsed, "rdzvEndpoint") ??
+    (givenName(parsed, "masterPort") === undefined ? "--master-addr" : "--master-addr with --master-port");
+  const checked = parseEndpoint(endpoint, source);
+  if (checked.kind === "problem") {
+    problems.push(checked.problem);
+  } else if (backend === "static" && checked.value.port === null) {
+    problems.push({
+      message: `${source} needs a port for static rendezvous, such as HOST:29500: got ${quote(endpoint)}`,
+    });
+  }
+}
+
+/** One notice for each option that takes others' place, naming all places. */
+function noticeUnusedPlaces(parsed: ParsedOptions, choice: RendezvousChoice, { notices }: Findings): void {
+  const given = (name: OptionName) => givenName(parsed, name);
+  const master = [given("masterAddr"), given("masterPort")];
+  switch (choice.because) {
+    case "standalone": {
+      const overruled = [given("rdzvBackend"), given("rdzvEndpoint"), given("rdzvId"), ...master];
+      noticeOverruled(given("standalone"), overruled, notices);
+      break;
+    }
+    case "alone":
+      noticeOverruled("One machine and no --master-port", [given("masterAddr")], notices);
+      break;
+    case "given":
+      if (choice.backend !== "static") noticeOverruled(given("rdzvBackend"), master, notices);
+      else if (given("rdzvEndpoint") !== undefined) noticeOverruled(given("rdzvEndpoint"), master, notices);
+  }
+  if (choice.backend !== "static" && parsed.values.nodeRank !== 0) {
+    notices.push(`${given("nodeRank")} is not used: ranks are fixed by hand only with static rendezvous`);
+  }
+}
+
+function noticeWhatIsNotInForce(parsed: ParsedOptions, { problems, notices }: Findings): void {
+  const { values } = parsed;
+  const given = (name: OptionName) => givenName(parsed, name);
+  const notYet = (name: OptionName, effect: string) =>
+    notices.push(`${given(name)} is not in force yet: ${effect}`);
+
+  if (values.numaBinding !== null) notYet("numaBinding", "workers may run on every CPU of the launcher");
+  if (values.logsSpecs !== null && values.logsSpecs !== "default") {
+    notYet("logsSpecs", `logs are written as without ${quote(values.logsSpecs)}`);
+  }
+  if (values.eventLogHandler === "console") notYet("eventLogHandler", "no events are written");
+  else if (!["null", "dynamic_rendezvous"].includes(values.eventLogHandler)) {
+    const source = given("eventLogHandler");
+    const wanted = "null, console or dynamic_rendezvous";
+    problems.push({ message: `${source} must be ${wanted}: got ${quote(values.eventLogHandler)}` });
+  }
+  if (values.startMethod !== "spawn") {
+    notices.push(`${given("startMethod")} has no effect: workers are always programs started anew`);
+  }
+  const { unknown } = checkedValue(parseSignalNames(values.signalsToHandle));
+  if (unknown.length > 0) {
+    notices.push(
+      `${given("signalsToHandle")}: there is no signal ${unknown.map(quote).join(", ")} here; ignored`,
+    );
+  }
+}
+
+function noticeOverruled(
+  by: string | undefined,
+  overruled: readonly (string | undefined)[],
+  notices: string[],
+): void {
+  const names = overruled.filter((name) => name !== undefined);
+  if (by === undefined || names.length === 0) return;
+  notices.push(`${by} takes precedence: ${names.join(", ")} ${names.length === 1 ? "does" : "do"} not count`);
+}

@@ -1,0 +1,118 @@
+/** The options that only muster has. None of them may be the beginning of one of torchrun's spellings. */
+
+import { type OptionRow, type OptionSpec, optionSpec } from "./spec.ts";
+import { checkNotNegative, parseForwardedSignals } from "./values.ts";
+
+const ROWS: readonly OptionRow[] = [
+  {
+    name: "gpus",
+    long: "gpus",
+    kind: "text",
+    metavar: "LIST",
+    group: "Workers",
+    tier: "common",
+    help: "Devices for the workers, such as 0,2,5: all workers see these and no others.",
+  },
+  {
+    name: "stdinRank",
+    long: "stdin-rank",
+    kind: "integer",
+    metavar: "RANK",
+    check: checkNotNegative,
+    group: "Workers",
+    help:
+      "Local rank of the worker that reads the launcher's input, as a debugger needs it. Default: rank 0 where " +
+      "it is the only worker and the input is a terminal, else none.",
+  },
+  {
+    name: "force",
+    long: "force",
+    kind: "flag",
+    group: "Workers",
+    help: "Start more than 4096 workers.",
+  },
+  {
+    name: "python",
+    long: "python",
+    kind: "text",
+    metavar: "PROGRAM",
+    completes: "file",
+    group: "Program",
+    tier: "common",
+    help:
+      "Interpreter to use. Default: PYTHON_EXEC, the active virtual or conda environment, python3 or python " +
+      "on PATH.",
+  },
+  {
+    name: "forwardSignals",
+    long: "forward-signals",
+    kind: "text",
+    default: "",
+    metavar: "NAMES",
+    check: parseForwardedSignals,
+    group: "Failures and stopping",
+    help: "Signals to pass on to the workers, such as USR1,USR2.",
+  },
+  {
+    name: "keepDaemons",
+    long: "keep-daemons",
+    kind: "flag",
+    group: "Failures and stopping",
+    help: "After success, leave running what the workers left behind.",
+  },
+  {
+    name: "exitCode",
+    long: "exit-code",
+    kind: "text",
+    default: "torchrun",
+    choices: ["torchrun", "worker"],
+    metavar: "WHOSE",
+    group: "Failures and stopping",
+    help: "Exit code when a worker failed: torchrun (1, default) or worker (that of the first that failed).",
+  },
+  {
+    name: "report",
+    long: "report",
+    kind: "text",
+    metavar: "FILE",
+    completes: "file",
+    group: "Output",
+    tier: "common",
+    help: "Write what became of the job to FILE, as JSON.",
+  },
+  {
+    name: "console",
+    long: "console",
+    kind: "text",
+    default: "relay",
+    choices: ["relay", "inherit"],
+    metavar: "HOW",
+    group: "Output",
+    help:
+      "How output reaches the console: relay (default; whole lines, the last ones kept for the failure report) " +
+      "or inherit (workers write to the launcher's own output).",
+  },
+  {
+    name: "dryRun",
+    long: "dry-run",
+    kind: "mode",
+    default: "off",
+    choices: ["text", "json"],
+    metavar: "[=json]",
+    group: "Information",
+    tier: "common",
+    help: "Print what would be started, and where each setting comes from; start nothing.",
+  },
+  {
+    name: "version",
+    long: "version",
+    kind: "flag",
+    group: "Information",
+    tier: "common",
+    help: "Print the version.",
+  },
+];
+
+export const OWN_OPTIONS: readonly OptionSpec[] = ROWS.map((row) =>
+  optionSpec(row, { isOwn: true, hasVariable: false })
+);
