@@ -1,0 +1,135 @@
+/**
+ * The launcher's own messages, through LogTape. They take the same way as the workers' output, so they never stand
+ * inside a worker's line and never wait for a console.
+ *
+ * LogTape costs 20 ms to load, as much as starting Deno, and most jobs say nothing: it is loaded with the first
+ * message, and what is said meanwhile waits in order.
+ */
+
+import { utf8 } from "../core/bytes.ts";
+import type { LineMix } from "../logs/line_mix.ts";
+
+/** What a message is: `detail` shows with LOGLEVEL=INFO, `trace` with LOGLEVEL=DEBUG. */
+export type MessageKind = "trace" | "detail" | "notice" | "warning" | "error";
+
+interface LauncherLogSettings {
+  /** Where messages go: the console of stderr. */
+  readonly console: LineMix;
+  /** The environment variable, as torchrun reads it (torchrun.md 2, "Variables the agent reads"). */
+  readonly logLevel: string | undefined;
+}
+
+/** LogTape's level of each kind; it has none between "info" and "warning". */
+const LEVELS = {
+  trace: "trace",
+  detail: "debug",
+  notice: "info",
+  warning: "warning",
+  error: "error",
+} as const;
+type Level = typeof LEVELS[MessageKind] | "fatal";
+
+/** From the least important on. */
+const LEVEL_ORDER: readonly Level[] = ["trace", "debug", "info", "warning", "error", "fatal"];
+const DEFAULT_LEVEL: Level = "info";
+
+const CATEGORY = "muster";
+const PREFIXES: Readonly<Partial<Record<Level, string>>> = { warning: "warning: ", error: "error: " };
+
+/** Lowest level shown for each of Python's level names; a name not in here is warned about. */
+const PYTHON_LEVELS: Readonly<Record<string, Level>> = {
+  NOTSET: "trace",
+  DEBUG: "trace",
+  INFO: "debug",
+  WARNING: "warning",
+  WARN: "warning",
+  ERROR: "error",
+  CRITICAL: "fatal",
+  FATAL: "fatal",
+};
+
+type Write = (kind: MessageKind, text: string) => void;
+
+export class LauncherLog {
+  readonly #console: LineMix;
+  readonly #lowest: Level;
+  readonly #waiting: { readonly kind: MessageKind; readonly text: string }[] = [];
+  #write: Write | undefined;
+  #loading: Promise<void> | undefined;
+
+  constructor(settings: LauncherLogSettings) {
+    this.#console = settings.console;
+    const { logLevel } = settings;
+    const named = logLevel === undefined ? DEFAULT_LEVEL : PYTHON_LEVELS[logLevel];
+    this.#lowest = named ?? DEFAULT_LEVEL;
+    if (named === undefined) {
+      this.warning(
+        `LOGLEVEL counts as unset, as "${logLevel}" is no level: use ${
+          Object.keys(PYTHON_LEVELS).join(", ")
+        }`,
+      );
+    }
+  }
+
+  trace(text: string): void {
+    this.#say("trace", text);
+  }
+
+  detail(text: string): void {
+    this.#say("detail", text);
+  }
+
+  notice(text: string): void {
+    this.#say("notice", text);
+  }
+
+  warning(text: string): void {
+    this.#say("warning", text);
+  }
+
+  error(text: string): void {
+    this.#say("error", text);
+  }
+
+  /** Resolves when everything said so far has reached the console's queue. */
+  async settled(): Promise<void> {
+    await this.#loading;
+  }
+
+  #say(kind: MessageKind, text: string): void {
+    // Decided here too, so that a message that nobody sees does not load the library.
+    if (LEVEL_ORDER.indexOf(LEVELS[kind]) < LEVEL_ORDER.indexOf(this.#lowest)) return;
+    if (this.#write !== undefined) return this.#write(kind, text);
+    this.#waiting.push({ kind, text });
+    this.#loading ??= this.#load();
+  }
+
+  async #load(): Promise<void> {
+    try {
+      this.#write = await this.#connect();
+    } catch {
+      // A message matters more than the way it takes.
+      this.#write = (kind, text) => this.#print(LEVELS[kind], text);
+    }
+    for (const { kind, text } of this.#waiting.splice(0)) this.#write(kind, text);
+  }
+
+  async #connect(): Promise<Write> {
+    const { configureSync, getLogger } = await import("@logtape/logtape");
+    configureSync({
+      sinks: { console: (record) => this.#print(record.level, record.message.join("")) },
+      loggers: [
+        { category: CATEGORY, sinks: ["console"], lowestLevel: this.#lowest },
+        { category: ["logtape", "meta"], sinks: [] },
+      ],
+      reset: true,
+    });
+    const logger = getLogger(CATEGORY);
+    // As a template's value, so that braces in a message are no placeholders.
+    return (kind, text) => logger[LEVELS[kind]]`${text}`;
+  }
+
+  #print(level: Level, text: string): void {
+    this.#console.writeLines(utf8(`muster: ${PREFIXES[level] ?? ""}${text}\n`));
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * The directories that torchrun's users know: `<base>/<job>_<random>/attempt_<n>/<local rank>/` with stdout.log,
+ * stderr.log and error.json (torchrun.md 5.1). Without `--log-dir` the base is a temporary directory that goes
+ * after success. An attempt's directory is never reused.
+ */
+
+import { SystemError } from "../core/errors.ts";
+
+const NAME_BYTES_MAX = 200;
+
+export interface LogDirectorySettings {
+  /** `--log-dir`; null: a temporary directory; "/dev/null": none. */
+  readonly baseDirectory: string | null;
+  readonly jobId: string;
+}
+
+export class LogDirectory {
+  /** The run's directory; null: nothing is kept on disk. */
+  readonly path: string | null;
+  /** Removed after success. */
+  readonly #temporaryBase: string | null;
+
+  private constructor(path: string | null, temporaryBase: string | null) {
+    this.path = path;
+    this.#temporaryBase = temporaryBase;
+  }
+
+  /** Makes the run's directory, mode 0700. Throws SystemError. */
+  static create(settings: LogDirectorySettings): LogDirectory {
+    const { baseDirectory } = settings;
+    if (baseDirectory === "/dev/null") return new LogDirectory(null, null);
+    const temporaryBase = baseDirectory === null ? makeTemporaryBase() : null;
+    const base = temporaryBase ?? baseDirectory!;
+    return tried(`make a log directory in "${base}"`, () => {
+      if (temporaryBase === null) Deno.mkdirSync(base, { recursive: true });
+      const path = Deno.makeTempDirSync({ dir: base, prefix: `${fileName(settings.jobId)}_` });
+      return new LogDirectory(path, temporaryBase);
+    });
+  }
+
+  get isTemporary(): boolean {
+    return this.#temporaryBase !== null;
+  }
+
+  /**
+   * Makes the directory of one attempt with one for each worker, and returns its path; null: there is none.
+   * `round` tells incarnations of one attempt apart: 0 for the first. Throws SystemError.
+   */
+  startAttempt(
+    options: { readonly attempt: number; readonly round: number; readonly workerCount: number },
+  ): string | null {
+    const run = this.path;
+    if (run === null) return null;
+    const name = options.round === 0
+      ? `attempt_${options.attempt}`
+      : `attempt_${options.attempt}.r${options.round}`;
+    const path = `${run}/${name}`;
+    return tried(`make the log directory "${path}"`, () => {
+      Deno.mkdirSync(path);
+      for (let localRank = 0; localRank < options.workerCount; localRank++) {
+        Deno.mkdirSync(`${path}/${localRank}`);
+      }
+      return path;
+    });
+  }
+
+  /** Removes a temporary directory with everything in it; one that the user asked for stays. */
+  remove(): void {
+    if (this.#temporaryBase === null) return;
+    try {
+      Deno.removeSync(this.#temporaryBase, { recursive: true });
+    } catch {
+      // A leftover of a worker may still write into it: what can't be removed is left to the system's cleaner.
+    }
+  }
+}
+
+function makeTemporaryBase(): string {
+  return tried("make a temporary log directory", () => Deno.makeTempDirSync({ prefix: "muster_" }));
+}
+
+/** A job id as part of a file name: it may hold slashes, and be longer than a name may be. */
+function fileName(jobId: string): string {
+  return jobId.replaceAll(/[/\0]/g, "_").slice(0, NAME_BYTES_MAX);
+}
+
+/** Runs `make`; a refusal of the system becomes a SystemError that says what was tried and what to do. */
+function tried<T>(what: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw new SystemError(
+      `Cannot ${what}: ${(error as Error).message}. Choose another place with --log-dir, ` +
+        `or keep no files with --log-dir=/dev/null`,
+    );
+  }
+}

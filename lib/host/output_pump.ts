@@ -1,0 +1,84 @@
+/** Moves one worker's stream to where it goes, until its end. */
+
+/** A stream that is read when its bytes are wanted. */
+export interface ByteSource {
+  /** The next bytes, or null at the end. They belong to the caller until the next read. */
+  read(): Promise<Uint8Array | null>;
+  /** Gives up: a pending read ends with null. */
+  cancel(): void;
+}
+
+/** Where the bytes go. */
+export interface ByteSinks {
+  push(chunk: Uint8Array): void;
+  /** Undefined: go on; else wait, and let the worker wait. */
+  room(): Promise<unknown> | undefined;
+  /** No more bytes will come. */
+  end(): void;
+}
+
+/** A read that brought less than this is not repeated at once. */
+const GATHER_BELOW_BYTES = 4 * 1024;
+/** What chatty workers write is gathered for this long: the cost is in the reads. */
+const GATHER_MS = 10;
+
+/** One timer for the streams of all workers, running only while somebody writes little. */
+export class Gatherer {
+  #waiters: (() => void)[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isHurried = false;
+
+  /** Resolves at the next collection. */
+  next(): Promise<void> | undefined {
+    if (this.#isHurried) return undefined;
+    this.#timer ??= setTimeout(() => this.#release(), GATHER_MS);
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** From now on nothing is waited for: the workers have ended. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.#release();
+  }
+
+  #release(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const release of waiters) release();
+  }
+}
+
+/** Reads `source` to its end. Never rejects: a stream that breaks has ended. */
+export async function pump(source: ByteSource, sinks: ByteSinks, gatherer: Gatherer): Promise<void> {
+  try {
+    for (;;) {
+      const chunk = await source.read();
+      if (chunk === null) break;
+      sinks.push(chunk);
+      await sinks.room();
+      if (chunk.length < GATHER_BELOW_BYTES) await gatherer.next();
+    }
+  } catch {
+    // As if it had ended: there is nobody else to tell.
+  }
+  sinks.end();
+}
+
+/** A piped stream of a child process. */
+export class PipeSource implements ByteSource {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(stream: ReadableStream<Uint8Array>) {
+    this.#reader = stream.getReader();
+  }
+
+  async read(): Promise<Uint8Array | null> {
+    return (await this.#reader.read()).value ?? null;
+  }
+
+  cancel(): void {
+    this.#reader.cancel().catch(() => {});
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Where each stream of each worker goes: torchrun's rules for redirects, tee and the ranks filter (torchrun.md 5.2
+ * and 5.4). What the launcher then does about it is lib/host/output.ts.
+ */
+
+/** torchrun's `Std`: 0 none, 1 stdout, 2 stderr, 3 both; by local rank with 0 for those not named. */
+export type Masks = 0 | 1 | 2 | 3 | ReadonlyMap<number, 0 | 1 | 2 | 3>;
+
+export interface RoutingSettings {
+  readonly redirects: Masks;
+  readonly tee: Masks;
+  readonly localRanksFilter: readonly number[] | null;
+}
+
+export type StreamName = "stdout" | "stderr";
+
+export interface StreamRoute {
+  /** The stream is kept in `<stream>.log`. */
+  readonly toFile: boolean;
+  /** As it is, with a label before each line, or not at all. */
+  readonly toConsole: "raw" | "labelled" | "none";
+}
+
+const MASK_BITS: Readonly<Record<StreamName, number>> = { stdout: 1, stderr: 2 };
+
+/** Route of one stream; `hasLogDirectory` is false with `--log-dir=/dev/null`, which switches all options off. */
+export function routeStream(
+  settings: RoutingSettings,
+  of: { readonly localRank: number; readonly stream: StreamName; readonly hasLogDirectory: boolean },
+): StreamRoute {
+  if (!of.hasLogDirectory) return { toFile: false, toConsole: "raw" };
+  const bit = MASK_BITS[of.stream];
+  const isTeed = (maskOf(settings.tee, of.localRank) & bit) !== 0;
+  const isRedirected = (maskOf(settings.redirects, of.localRank) & bit) !== 0;
+  const isChosen = settings.localRanksFilter === null || settings.localRanksFilter.length === 0 ||
+    settings.localRanksFilter.includes(of.localRank);
+  if (isTeed) return { toFile: true, toConsole: isChosen ? "labelled" : "none" };
+  if (isRedirected) return { toFile: true, toConsole: "none" };
+  return { toFile: false, toConsole: isChosen ? "raw" : "none" };
+}
+
+function maskOf(masks: Masks, localRank: number): number {
+  return typeof masks === "number" ? masks : masks.get(localRank) ?? 0;
+}
