@@ -9,8 +9,8 @@
 import { utf8 } from "../core/bytes.ts";
 import type { LineMix } from "../logs/line_mix.ts";
 
-/** What a message is: `detail` shows with LOGLEVEL=INFO, `trace` with LOGLEVEL=DEBUG. */
-export type MessageKind = "trace" | "detail" | "notice" | "warning" | "error";
+/** What a message is: `detail` shows with LOGLEVEL=DEBUG, `info` with LOGLEVEL=INFO, the others always. */
+export type MessageKind = "detail" | "info" | "notice" | "warning" | "error";
 
 interface LauncherLogSettings {
   /** Where messages go: the console of stderr. */
@@ -21,8 +21,8 @@ interface LauncherLogSettings {
 
 /** LogTape's level of each kind; it has none between "info" and "warning". */
 const LEVELS = {
-  trace: "trace",
-  detail: "debug",
+  detail: "trace",
+  info: "debug",
   notice: "info",
   warning: "warning",
   error: "error",
@@ -63,7 +63,8 @@ export class LauncherLog {
     const named = logLevel === undefined ? DEFAULT_LEVEL : PYTHON_LEVELS[logLevel];
     this.#lowest = named ?? DEFAULT_LEVEL;
     if (named === undefined) {
-      this.warning(
+      this.say(
+        "warning",
         `LOGLEVEL counts as unset, as "${logLevel}" is no level: use ${
           Object.keys(PYTHON_LEVELS).join(", ")
         }`,
@@ -71,37 +72,17 @@ export class LauncherLog {
     }
   }
 
-  trace(text: string): void {
-    this.#say("trace", text);
-  }
-
-  detail(text: string): void {
-    this.#say("detail", text);
-  }
-
-  notice(text: string): void {
-    this.#say("notice", text);
-  }
-
-  warning(text: string): void {
-    this.#say("warning", text);
-  }
-
-  error(text: string): void {
-    this.#say("error", text);
-  }
-
-  /** Resolves when everything said so far has reached the console's queue. */
-  async settled(): Promise<void> {
-    await this.#loading;
-  }
-
-  #say(kind: MessageKind, text: string): void {
+  say(kind: MessageKind, text: string): void {
     // Decided here too, so that a message that nobody sees does not load the library.
     if (LEVEL_ORDER.indexOf(LEVELS[kind]) < LEVEL_ORDER.indexOf(this.#lowest)) return;
     if (this.#write !== undefined) return this.#write(kind, text);
     this.#waiting.push({ kind, text });
     this.#loading ??= this.#load();
+  }
+
+  /** Resolves when everything said so far has reached the console's queue. */
+  async settled(): Promise<void> {
+    await this.#loading;
   }
 
   async #load(): Promise<void> {

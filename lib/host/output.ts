@@ -3,9 +3,51 @@
  * from the worker's pipe or terminal to console and files; the agent never sees them.
  */
 
-import { AttemptOutput, type OutputContext } from "./output_attempt.ts";
+import type { RoutingSettings } from "../logs/routing.ts";
+import type { Consoles } from "./console.ts";
+import type { LogDirectory } from "./log_directory.ts";
+import { AttemptOutput } from "./output_attempt.ts";
 import type { Poller } from "./poller.ts";
 import type { Terminals } from "./pty.ts";
+
+/** What a worker's stdout or stderr must be when it is started. */
+export type StreamTarget =
+  /** A pipe of which the launcher's end is given to `attach`. */
+  | { readonly kind: "piped" }
+  | { readonly kind: "inherit" }
+  | { readonly kind: "null" }
+  /** An existing file, to be opened by the worker's side for appending. */
+  | { readonly kind: "file"; readonly path: string }
+  /** A terminal, to be opened by the worker's side write-only (`>`), so that it does not control the worker. */
+  | { readonly kind: "terminal"; readonly path: string }
+  /** stderr only: the same as stdout (`2>&1`), which keeps the order of what is written to the two. */
+  | { readonly kind: "stdout" };
+
+export interface WorkerStdio {
+  readonly stdout: StreamTarget;
+  readonly stderr: StreamTarget;
+}
+
+export interface OutputSettings extends RoutingSettings {
+  readonly console: "relay" | "inherit";
+  readonly workerCount: number;
+  readonly role: string;
+  readonly hostName: string;
+  readonly linePrefixTemplate: string | null;
+  readonly duplicateStdoutFilters: readonly string[];
+  readonly duplicateStderrFilters: readonly string[];
+}
+
+export interface OutputContext {
+  readonly settings: OutputSettings;
+  readonly consoles: Consoles;
+  /** Where attempts get their directories. */
+  readonly directory: LogDirectory;
+  /** Told of files that can't be written. */
+  readonly warn: (text: string) => void;
+}
+
+export type { AttemptOutput };
 
 export class OutputHub {
   readonly #context: OutputContext;

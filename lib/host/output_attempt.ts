@@ -8,51 +8,14 @@ import { SystemError } from "../core/errors.ts";
 import { lineLabel } from "../logs/label.ts";
 import { LineFilter } from "../logs/line_filter.ts";
 import { LineMix } from "../logs/line_mix.ts";
-import { routeStream, type RoutingSettings, type StreamName, type StreamRoute } from "../logs/routing.ts";
+import { routeStream, type StreamName, type StreamRoute } from "../logs/routing.ts";
 import { Tail, TAIL_BYTES_MAX, tailLines } from "../logs/tail.ts";
-import type { Console, Consoles } from "./console.ts";
-import type { LogDirectory } from "./log_directory.ts";
+import type { Console } from "./console.ts";
+import type { OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
 import { type ByteSource, Gatherer, PipeSource, pump } from "./output_pump.ts";
 import { StreamSinks } from "./output_sinks.ts";
 import type { Terminals, TerminalSource } from "./pty.ts";
 import { FileSink } from "./sinks.ts";
-
-/** What a worker's stdout or stderr must be when it is started. */
-export type StreamTarget =
-  /** A pipe of which the launcher's end is given to `attach`. */
-  | { readonly kind: "piped" }
-  | { readonly kind: "inherit" }
-  | { readonly kind: "null" }
-  /** An existing file, to be opened by the worker's side for appending. */
-  | { readonly kind: "file"; readonly path: string }
-  /** A terminal, to be opened by the worker's side write-only (`>`), so that it does not control the worker. */
-  | { readonly kind: "terminal"; readonly path: string }
-  /** stderr only: the same as stdout (`2>&1`), which keeps the order of what is written to the two. */
-  | { readonly kind: "stdout" };
-
-export interface WorkerStdio {
-  readonly stdout: StreamTarget;
-  readonly stderr: StreamTarget;
-}
-
-export interface OutputSettings extends RoutingSettings {
-  readonly console: "relay" | "inherit";
-  readonly workerCount: number;
-  readonly role: string;
-  readonly hostName: string;
-  readonly linePrefixTemplate: string | null;
-  readonly duplicateStdoutFilters: readonly string[];
-  readonly duplicateStderrFilters: readonly string[];
-}
-
-export interface OutputContext {
-  readonly settings: OutputSettings;
-  readonly consoles: Consoles;
-  /** Where attempts get their directories. */
-  readonly directory: LogDirectory;
-  /** Told of files that can't be written. */
-  readonly warn: (text: string) => void;
-}
 
 /** One stream of one worker. */
 interface StreamOutput {
@@ -115,7 +78,7 @@ export class AttemptOutput {
   }
 
   /** Worker `localRank` runs: from now on its output is read. `child` has the streams that were to be piped. */
-  attach(localRank: number, child: Partial<Record<StreamName, ReadableStream<Uint8Array>>>): void {
+  attach(localRank: number, child: Readonly<Record<StreamName, ReadableStream<Uint8Array> | null>>): void {
     for (const name of STREAMS) {
       const { target, terminal } = this.#worker(localRank).streams[name];
       if (target.kind !== "piped" && target.kind !== "terminal") continue;
