@@ -6,7 +6,13 @@ import { explainSignal, type SignalExplanation } from "./explain_signal.ts";
 import type { MachineFacts } from "./facts.ts";
 import { type KnownCause, knownCause, type KnownKind } from "./known_causes.ts";
 
-export type FailureKind = KnownKind | SignalExplanation["kind"] | "exception" | "exit-code" | "watchdog";
+export type FailureKind =
+  | KnownKind
+  | SignalExplanation["kind"]
+  | "exception"
+  | "exit-code"
+  | "watchdog"
+  | "stopped";
 
 export interface Explanation {
   /** Stable, for programs. */
@@ -22,6 +28,8 @@ export interface Explanation {
 /** What is known of one end. */
 export interface Ending {
   readonly status: ExitStatus;
+  /** The end, signal or not, was asked for by us: only exceptions that are given say something of the worker. */
+  readonly stoppedByUs: boolean;
   /** Why a watchdog ended the worker, if one did. */
   readonly watchdog: string | null;
   /** The exceptions that ended the program, the last one last; empty: none was seen. */
@@ -32,22 +40,25 @@ export interface Ending {
 
 /** First cause wins: our own watchdog, the kernel's word, then the program's. */
 export function explain(ending: Ending, machine: MachineFacts): Explanation {
-  const { status, watchdog, exceptions } = ending;
+  const { status, stoppedByUs, watchdog, exceptions } = ending;
   if (watchdog !== null) return { kind: "watchdog", summary: watchdog, advice: null, isConsequence: false };
+  if (stoppedByUs && exceptions.length === 0) {
+    return { kind: "stopped", summary: "stopped by muster", advice: null, isConsequence: true };
+  }
   const exception = exceptions.length === 0 ? null : firstLine(exceptions.at(-1)!);
   // SIGABRT is how programs end themselves: what they printed says more than the signal.
-  const isOwnEnd = status.kind === "exited" || status.signal === "SIGABRT";
+  const isOwnEnd = stoppedByUs || status.kind === "exited" || status.signal === "SIGABRT";
   const known = isOwnEnd ? findKnown(ending) : null;
   if (known !== null) {
     const { kind, advice, isConsequence } = known;
     const summary = known.summary ?? exception ?? firstMatch(ending.lastLines, known.pattern);
     return { kind, summary, advice, isConsequence };
   }
+  if (exception !== null && (stoppedByUs || status.kind === "exited")) {
+    return { kind: "exception", summary: exception, advice: null, isConsequence: false };
+  }
   if (status.kind === "signalled") {
     return { ...explainSignal(status.signal, { machine, exception }), isConsequence: false };
-  }
-  if (exception !== null) {
-    return { kind: "exception", summary: exception, advice: null, isConsequence: false };
   }
   return explainCode(status.code, machine, ending.lastLines.length > 0);
 }

@@ -17,7 +17,7 @@ import { explain, type Explanation } from "./explain.ts";
 import type { FailedAttempt, WorkerFacts } from "./facts.ts";
 import { findTraceback, plainLine } from "./traceback.ts";
 
-/** One worker that ended in another way than with code 0. */
+/** One worker that failed or was stopped. */
 export interface Failure {
   readonly facts: WorkerFacts;
   /** When its exception was recorded, else when it ended. */
@@ -48,9 +48,9 @@ export interface Verdict {
 }
 
 export function judge(attempt: FailedAttempt): Verdict {
-  const ended = attempt.workers.filter((worker) => isFailure(worker));
-  const firstEndAt = firstOwnEnd(ended);
-  const failures = ended.map((worker) => examine(worker, attempt)).sort(byTime);
+  const concerned = attempt.workers.filter((worker) => isFailure(worker) || worker.stoppedByUs);
+  const firstEndAt = firstOwnEnd(concerned);
+  const failures = concerned.map((worker) => examine(worker, attempt)).sort(byTime);
   const stopped = failures.filter((failure) => wasStopped(failure, firstEndAt));
   const failed = failures.filter((failure) => !stopped.includes(failure));
   const own = failed.filter((failure) => !failure.explanation.isConsequence);
@@ -73,7 +73,7 @@ function isFailure(worker: WorkerFacts): boolean {
 function examine(worker: WorkerFacts, attempt: FailedAttempt): Failure {
   const content = worker.errorFile?.text == null ? null : parseErrorFile(worker.errorFile.text);
   const record = content?.kind === "record" ? content.record : null;
-  const printed = printsItsEnd(worker.status) ? findTraceback(worker.tail) : null;
+  const printed = printsItsEnd(worker) ? findTraceback(worker.tail) : null;
   const recorded = record?.callstack == null ? null : findTraceback(record.callstack);
   const exceptions = recorded?.exceptions ??
     (record?.message == null ? printed?.exceptions : [record.message]);
@@ -89,6 +89,7 @@ function examine(worker: WorkerFacts, attempt: FailedAttempt): Failure {
       : null,
     explanation: explain({
       status: worker.status,
+      stoppedByUs: worker.stoppedByUs,
       watchdog: worker.endedByWatchdog,
       exceptions: exceptions ?? [],
       lastLines: worker.tail.slice(-LAST_LINES_MAX).map(plainLine),
@@ -100,8 +101,8 @@ function examine(worker: WorkerFacts, attempt: FailedAttempt): Failure {
 const LAST_LINES_MAX = 20;
 
 /** Whoever is killed from outside prints nothing of it: an older traceback is not about this end. */
-function printsItsEnd(status: ExitStatus): boolean {
-  return status.kind === "exited" || OWN_SIGNALS.has(status.signal);
+function printsItsEnd({ status, stoppedByUs }: WorkerFacts): boolean {
+  return !stoppedByUs && (status.kind === "exited" || OWN_SIGNALS.has(status.signal));
 }
 
 const OWN_SIGNALS: ReadonlySet<string> = new Set([
@@ -127,8 +128,8 @@ function byTime(a: Failure, b: Failure): number {
 }
 
 /** When the first worker ended that we had not asked to; null: we stopped them all. */
-function firstOwnEnd(ended: readonly WorkerFacts[]): WallMs | null {
-  const times = ended.filter((worker) => !worker.stoppedByUs).map((worker) => worker.endedAt);
+function firstOwnEnd(workers: readonly WorkerFacts[]): WallMs | null {
+  const times = workers.filter((worker) => !worker.stoppedByUs).map((worker) => worker.endedAt);
   return times.length === 0 ? null : Math.min(...times);
 }
 
@@ -138,7 +139,7 @@ const TICK_MS = 10;
 function wasStopped({ facts, record, failedAt }: Failure, firstEndAt: WallMs | null): boolean {
   if (!facts.stoppedByUs || facts.endedByWatchdog !== null) return false;
   const wasFailing = record !== null && firstEndAt !== null && failedAt + TICK_MS < firstEndAt;
-  return !wasFailing;
+  return !wasFailing || succeeded(facts.status);
 }
 
 /** Nobody seems to have failed by himself: who may have, all the same? */
@@ -147,7 +148,7 @@ function doubtsAbout(rootCause: Failure, attempt: FailedAttempt, stopped: readon
   for (const { facts } of stopped) {
     const exceptions = findTraceback(facts.tail)?.exceptions ?? [];
     if (exceptions.length === 0) continue;
-    const ending = { status: EXITED, watchdog: null, exceptions, lastLines: [] };
+    const ending = { status: EXITED, stoppedByUs: false, watchdog: null, exceptions, lastLines: [] };
     const { isConsequence, summary } = explain(ending, attempt.machine);
     if (isConsequence) continue;
     doubts.push(
