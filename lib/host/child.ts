@@ -10,16 +10,9 @@
 import { unreachable } from "../core/assert.ts";
 import { signalName } from "../core/errors.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
+import type { StreamTarget } from "./output.ts";
 import { signalSet } from "./process_table.ts";
 import type { WithWorkerLimits } from "./worker_limits.ts";
-
-/** Where a worker's stream goes. */
-export type StreamTarget =
-  | { readonly kind: "piped" }
-  | { readonly kind: "inherit" }
-  | { readonly kind: "null" }
-  /** A file, opened for appending, or a terminal. */
-  | { readonly kind: "path"; readonly path: string };
 
 export interface SpawnRequest {
   readonly executable: string;
@@ -42,23 +35,24 @@ export interface WorkerChild {
 /** Signals that were blocked when the launcher started: a worker must find them blocked. */
 const BLOCKED_AT_START = signalSet("SigBlk").size > 0;
 
-/** Opens the streams, then becomes the worker. A path of "" leaves the stream as it is; $1 may be "setsid". */
-const TRAMPOLINE = `o=$1 e=$2; shift 2
-[ -z "$o" ] || exec >>"$o"
-if [ "$e" = "$o" ] && [ -n "$e" ]; then exec 2>&1; elif [ -n "$e" ]; then exec 2>>"$e"; fi
-exec "$@"`;
+/**
+ * Opens the streams, then becomes the worker. A terminal is opened write-only: so it does not become the worker's
+ * controlling one (tty_open() in Linux), which torchrun's workers do not have either.
+ */
+const TRAMPOLINE = `
+open_stdout() { case $1 in file) exec >>"$2" ;; terminal) exec >"$2" ;; esac; }
+open_stderr() { case $1 in file) exec 2>>"$2" ;; terminal) exec 2>"$2" ;; stdout) exec 2>&1 ;; esac; }
+open_stdout "$1" "$2"; open_stderr "$3" "$4"; shift 4; exec "$@"`;
 
 /** Starts the worker. Throws what the system said, as a sentence, when it can't be started. */
 export function spawnWorker(request: SpawnRequest, withLimits: WithWorkerLimits): WorkerChild {
   const { stdout, stderr } = request;
-  const byPath = stdout.kind === "path" || stderr.kind === "path";
-  // A terminal must be opened before the session is made: a session leader would take it as its controlling one.
-  const sessionLater = (BLOCKED_AT_START || opensTerminal(stdout) || opensTerminal(stderr)) && hasSetsid();
+  const sessionLater = BLOCKED_AT_START && hasSetsid();
   const worker = [request.executable, ...request.arguments];
   const inner = sessionLater ? ["setsid", ...worker] : worker;
-  const whole = byPath
-    ? ["/bin/sh", "-c", TRAMPOLINE, "sh", pathOf(stdout), pathOf(stderr), ...inner]
-    : inner;
+  const byShell = ![stdout.kind, stderr.kind].every((kind) => ["piped", "inherit", "null"].includes(kind));
+  const opened = [stdout.kind, pathOf(stdout), stderr.kind, pathOf(stderr)];
+  const whole = byShell ? ["/bin/sh", "-c", TRAMPOLINE, "sh", ...opened, ...inner] : inner;
   const child = withLimits(() =>
     new Deno.Command(whole[0]!, {
       args: whole.slice(1),
@@ -94,26 +88,19 @@ export function spawnFailure(request: SpawnRequest, error: unknown): string {
   return `Cannot start ${request.executable}: ${why}`;
 }
 
-let setsidFound: boolean | undefined;
-
-/** Without util-linux or busybox a worker loses its blocked signals, or gets its terminal as the controlling one. */
+/** Without util-linux or busybox a worker loses its blocked signals. */
 function hasSetsid(): boolean {
-  setsidFound ??= ["/usr/bin/setsid", "/bin/setsid"].some((path) => {
+  return ["/usr/bin/setsid", "/bin/setsid"].some((path) => {
     try {
       return Deno.statSync(path).isFile;
     } catch {
       return false;
     }
   });
-  return setsidFound;
-}
-
-function opensTerminal(target: StreamTarget): boolean {
-  return target.kind === "path" && target.path.startsWith("/dev/pts/");
 }
 
 function pathOf(target: StreamTarget): string {
-  return target.kind === "path" ? target.path : "";
+  return target.kind === "file" || target.kind === "terminal" ? target.path : "";
 }
 
 function stdioOf(target: StreamTarget): "piped" | "inherit" | "null" {
@@ -122,7 +109,9 @@ function stdioOf(target: StreamTarget): "piped" | "inherit" | "null" {
     case "inherit":
     case "null":
       return target.kind;
-    case "path":
+    case "file":
+    case "terminal":
+    case "stdout":
       return "null";
     default:
       return unreachable(target);

@@ -5,6 +5,7 @@
 
 const SYMBOLS = {
   prctl: { parameters: ["i32", "u64", "u64", "u64", "u64"], result: "i32" },
+  waitid: { parameters: ["i32", "u32", "buffer", "i32"], result: "i32" },
   waitpid: { parameters: ["i32", "buffer", "i32"], result: "i32" },
   /** `handler` is SIG_DFL (0) or SIG_IGN (1); no function of ours is ever installed. */
   signal: { parameters: ["i32", "usize"], result: "usize" },
@@ -35,7 +36,20 @@ export function becomeSubreaper(): boolean {
   return libc()?.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
 }
 
+const P_ALL = 0;
 const WNOHANG = 1;
+const WEXITED = 4;
+const WNOWAIT = 0x0100_0000;
+/** siginfo_t on 64-bit Linux: si_pid follows three ints and four bytes of padding (signal.h). */
+const SIGINFO_BYTES = 128;
+const SIGINFO_PID = 4;
+
+/** The pid of some child that has ended and not been reaped, or 0. It stays unreaped. */
+export function endedChild(): number {
+  const info = new Int32Array(SIGINFO_BYTES / 4);
+  const result = libc()?.waitid(P_ALL, 0, info, WEXITED | WNOHANG | WNOWAIT);
+  return result === 0 ? info[SIGINFO_PID]! : 0;
+}
 
 /**
  * Reaps the zombie `pid`. Never call it for a child that Deno started: its `status` would reject. Never reaps any

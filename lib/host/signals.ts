@@ -24,15 +24,19 @@ export function watchSignals(
   const ignored = signalSet("SigIgn");
   const listeners: [Deno.Signal, () => void][] = [];
   const keptIgnored: SignalName[] = [];
+  const listen = (signal: Deno.Signal, listener: () => void) => {
+    Deno.addSignalListener(signal, listener);
+    listeners.push([signal, listener]);
+  };
   for (const signal of new Set(signals)) {
     if (ignored.has(SIGNAL_NUMBERS[signal])) {
       keptIgnored.push(signal);
       continue;
     }
-    const listener = () => onSignal(signal);
-    Deno.addSignalListener(signal as Deno.Signal, listener);
-    listeners.push([signal as Deno.Signal, listener]);
+    listen(signal as Deno.Signal, () => handlers.onSignal(signal));
   }
+  listen("SIGCHLD", handlers.onChildEnded);
+  listen("SIGWINCH", handlers.onResized);
   for (const signal of ["SIGHUP", "SIGINT"] as const) {
     if (ignored.has(SIGNAL_NUMBERS[signal])) libc()?.signal(SIGNAL_NUMBERS[signal], SIG_IGN);
   }

@@ -7,7 +7,7 @@
  */
 
 import type { Leftover } from "../supervise/group.ts";
-import { reap } from "./libc.ts";
+import { endedChild, reap } from "./libc.ts";
 import { allProcesses, carriesMark, childrenView, commandOf, processInfo } from "./process_table.ts";
 
 export interface SweepScope {
@@ -54,9 +54,14 @@ export function sweepLeftovers(scope: SweepScope): Leftover[] {
   return leftovers;
 }
 
-/** Reaps every zombie orphan, ours or not: as PID 1 of a container nobody else would. */
-export function reapOrphans(ownChildren: ReadonlySet<number>): void {
-  for (const pid of childrenView()(Deno.pid)) {
-    if (!ownChildren.has(pid) && processInfo(pid)?.state === "Z") reap(pid);
+/**
+ * Reaps every orphan that has ended, ours or not: as PID 1 of a container nobody else would. Returns how many. A
+ * child that Deno is about to reap hides the others: call this after every SIGCHLD and after every child's end.
+ */
+export function reapOrphans(ownChildren: ReadonlySet<number>): number {
+  for (let count = 0;; count++) {
+    const pid = endedChild();
+    if (pid === 0 || ownChildren.has(pid)) return count;
+    reap(pid);
   }
 }

@@ -103,7 +103,8 @@ export class WorkerGroup {
   #startFailure: string | undefined;
   #leftovers: readonly Leftover[] = [];
   #sweepPending = false;
-  #leftoversNamed = false;
+  /** Leftovers that have had the current step's signal. */
+  readonly #signalled = new Set<number>();
   #lookAgainMs = LOOK_AGAIN_FIRST_MS;
 
   constructor(settings: GroupSettings) {
@@ -164,7 +165,9 @@ export class WorkerGroup {
         if (this.#steps[0]?.signal === "SIGKILL") return [];
         if (this.#phase !== "sweeping") return this.#stop(KILL_STEPS, now);
         this.#steps = [...KILL_STEPS];
-        return this.#leftovers.length > 0 ? this.#beginLeftoverStep(now) : [];
+        if (this.#leftovers.length === 0) return [];
+        this.#beginLeftoverStep(now);
+        return this.#sweep();
       case "swept":
         return this.#onSwept(event.leftovers, now);
       case "orphan-ended":
@@ -274,37 +277,45 @@ export class WorkerGroup {
     this.#sweepPending = false;
     if (this.#phase !== "sweeping") return [];
     const abandoned = new Set(this.workers.filter((w) => w.state === "abandoned").map((w) => w.pid));
-    const known = new Set(this.#leftovers.map((leftover) => leftover.pid));
     this.#leftovers = leftovers.filter((leftover) => !abandoned.has(leftover.pid));
     if (this.#leftovers.length === 0) return this.#gone();
-    if (!this.#leftoversNamed) {
-      this.#leftoversNamed = true;
-      if (this.succeeded) {
-        const kept = this.#settings.keepDaemons;
-        const graceMs = kept ? 0 : this.#settings.shutdownTimeoutMs;
-        const found: GroupEffect = { kind: "leftovers-found", leftovers: this.#leftovers, graceMs, kept };
-        return kept ? [found, ...this.#gone()] : [found, ...this.#beginLeftoverStep(now)];
-      }
-      return this.#beginLeftoverStep(now);
+    if (this.#deadlines.get("step") !== undefined) return this.#signalLeftovers();
+    if (!this.succeeded) {
+      this.#beginLeftoverStep(now);
+      return this.#signalLeftovers();
     }
-    // Started since the last look by one that is being ended: it gets the same signal.
-    const fresh = this.#leftovers.filter((leftover) => !known.has(leftover.pid));
-    if (fresh.length === 0) return [];
+    const kept = this.#settings.keepDaemons;
+    const graceMs = kept ? 0 : this.#settings.shutdownTimeoutMs;
+    const found: GroupEffect = { kind: "leftovers-found", leftovers: this.#leftovers, graceMs, kept };
+    if (kept) return [found, ...this.#gone()];
+    this.#beginLeftoverStep(now);
+    return [found, ...this.#signalLeftovers()];
+  }
+
+  /** Signals those that have not had this step's signal: all of them at first, then what they started since. */
+  #signalLeftovers(): GroupEffect[] {
     const step = assertDefined(this.#steps[0], "A leftover step");
+    const fresh = this.#leftovers.filter(({ pid }) => !this.#signalled.has(pid));
+    if (fresh.length === 0) return [];
+    for (const { pid } of fresh) this.#signalled.add(pid);
     return [{ kind: "signal-leftovers", leftovers: fresh, signal: step.signal }];
   }
 
-  #beginLeftoverStep(now: InstantMs): GroupEffect[] {
+  /** Nothing is signalled without a new look: a pid of the last one may be somebody else's by now. */
+  #beginLeftoverStep(now: InstantMs): void {
     const step = assertDefined(this.#steps[0], "A leftover step");
+    this.#signalled.clear();
     this.#deadlines.set("step", now + step.limitMs);
     this.#lookAgainMs = LOOK_AGAIN_FIRST_MS;
     this.#deadlines.set("look again", now + this.#lookAgainMs);
-    return [{ kind: "signal-leftovers", leftovers: this.#leftovers, signal: step.signal }];
   }
 
   #nextLeftoverStep(now: InstantMs): GroupEffect[] {
     this.#steps.shift();
-    if (this.#steps.length > 0) return this.#beginLeftoverStep(now);
+    if (this.#steps.length > 0) {
+      this.#beginLeftoverStep(now);
+      return this.#sweep();
+    }
     return [{ kind: "unkillable", pids: this.#leftovers.map((leftover) => leftover.pid) }, ...this.#gone()];
   }
 

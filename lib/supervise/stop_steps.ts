@@ -34,10 +34,8 @@ export function stopSteps(signal: SignalName, graceMs: number): readonly StopSte
 
 /** The steps for processes that a worker left behind. */
 export function leftoverSteps(graceMs: number): readonly StopStep[] {
-  return [
-    { signal: "SIGTERM", target: "worker", limitMs: graceMs },
-    { signal: "SIGKILL", target: "worker", limitMs: KILL_WAIT_MS },
-  ];
+  const kill: StopStep = { signal: "SIGKILL", target: "worker", limitMs: KILL_WAIT_MS };
+  return graceMs === 0 ? [kill] : [{ signal: "SIGTERM", target: "worker", limitMs: graceMs }, kill];
 }
 
 /** The only step of a stop that waits for nobody: a second Ctrl-C. */

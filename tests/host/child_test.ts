@@ -53,8 +53,8 @@ Deno.test("spawnWorker() opens streams by path, keeps the worker's pid and its a
     const child = spawnWorker({
       ...BASE,
       arguments: ["-c", 'echo "$$ $1"; echo bad >&2', "sh", 'a b"c\n$d'],
-      stdout: { kind: "path", path: out },
-      stderr: { kind: "path", path: err },
+      stdout: { kind: "file", path: out },
+      stderr: { kind: "file", path: err },
     }, withoutLimits);
     await child.ended;
     assertEquals(await Deno.readTextFile(out), `${child.pid} a b"c\n$d\n`);
@@ -67,10 +67,21 @@ Deno.test("spawnWorker() opens streams by path, keeps the worker's pid and its a
 Deno.test("spawnWorker() can mix a file for one stream with a pipe for the other", async () => {
   const path = await Deno.makeTempFile();
   try {
-    const child = shell("echo out; echo err >&2", { stderr: { kind: "path", path } });
+    const child = shell("echo out; echo err >&2", { stderr: { kind: "file", path } });
     assertEquals(await textOf(child.stdout), "out\n");
     await child.ended;
     assertEquals(await Deno.readTextFile(path), "err\n");
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("spawnWorker() sends stderr after stdout where that is asked for, in the order of writing", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    const script = "echo 1; echo 2 >&2; echo 3; echo 4 >&2";
+    await shell(script, { stdout: { kind: "file", path }, stderr: { kind: "stdout" } }).ended;
+    assertEquals(await Deno.readTextFile(path), "1\n2\n3\n4\n");
   } finally {
     await Deno.remove(path);
   }

@@ -116,11 +116,12 @@ Deno.test("WorkerGroup gives leftovers of a success the whole grace, names them,
   const found = swept(7, 8);
   assertEquals(kinds(found), ["leftovers-found", "signal-leftovers"]);
   assertEquals(kinds(send({ kind: "orphan-ended" })), ["sweep"]);
-  assertEquals(swept(8), []);
+  assertEquals(swept(8), [], "it has had its signal");
   let effects: GroupEffect[] = [];
   while (!kinds(effects).includes("signal-leftovers")) {
     effects = wake();
-    if (kinds(effects).includes("sweep")) effects.push(...swept(8));
+    assertEquals(kinds(effects), ["sweep"], "nobody is killed without a new look");
+    effects.push(...swept(8));
   }
   assertEquals(now(), 10_000);
   assertEquals(effects.find((effect) => effect.kind === "signal-leftovers")?.signal, "SIGKILL");

@@ -1,0 +1,31 @@
+/** Everything an agent can ask of the world: one closed union, carried out by `lib/host`. */
+
+import type { SignalName } from "../core/errors.ts";
+import type { GroupEffect } from "../supervise/group.ts";
+import type { Verdict } from "./report.ts";
+
+/** How loud a message is: `detail` only with more verbosity, `info` on a terminal, the others always. */
+export type SayLevel = "detail" | "info" | "notice" | "warning" | "error";
+
+export type AgentEffect =
+  | Exclude<GroupEffect, { kind: "spawn" | "gone" | "leftovers-found" | "unkillable" }>
+  /** Listen for the workers, or reserve the port for worker rank 0; answered by `store-ready`. */
+  | { readonly kind: "open-store" }
+  /** Empty the store, make the attempt's directories, note the machine's counters; answered by `attempt-ready`. */
+  | { readonly kind: "prepare-attempt"; readonly attempt: number }
+  /** Start one worker; answered by `worker-started` or `worker-not-started`. */
+  | {
+    readonly kind: "spawn";
+    readonly localRank: number;
+    readonly arguments: readonly string[];
+    readonly environment: Readonly<Record<string, string>>;
+  }
+  /** A signal for one process that was checked to be of this attempt (file timer). */
+  | { readonly kind: "signal-pid"; readonly pid: number; readonly signal: SignalName }
+  /** Drain the output, read error files and counters; answered by `evidence`. */
+  | { readonly kind: "gather-evidence" }
+  | { readonly kind: "say"; readonly level: SayLevel; readonly text: string }
+  /** The job failed: show the verdict and write its copies. `attempts` has every failed attempt's verdict. */
+  | { readonly kind: "report"; readonly verdict: Verdict; readonly attempts: readonly Verdict[] }
+  /** The last effect: let the output drain, clean up, leave with `code`. */
+  | { readonly kind: "exit"; readonly code: number };

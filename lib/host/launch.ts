@@ -1,0 +1,226 @@
+/**
+ * Carries out what the agent asks for: the only place where a job's plan meets processes, sockets and files.
+ *
+ * Rules: no decision is taken here. Whatever goes wrong with the world becomes an event; whatever goes wrong with
+ * muster itself ends the launcher without a goodbye, so that the guard ends the workers.
+ */
+
+import { Agent } from "../agent/agent.ts";
+import type { AgentEffect } from "../agent/effect.ts";
+import type { AgentEvent } from "../agent/event.ts";
+import { assertDefined, unreachable } from "../core/assert.ts";
+import type { SignalName } from "../core/errors.ts";
+import type { WallMs } from "../core/time.ts";
+import type { LaunchPlan } from "../options/launch_plan.ts";
+import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
+import { spawnFailure, type SpawnRequest, spawnWorker } from "./child.ts";
+import { wallNow } from "./clock.ts";
+import { Guard } from "./guard.ts";
+import type { LauncherLog } from "./launcher_log.ts";
+import { becomeSubreaper } from "./libc.ts";
+import { Loop } from "./loop.ts";
+import type { AttemptOutput, OutputHub } from "./output.ts";
+import { carriesMark } from "./process_table.ts";
+import { watchSignals } from "./signals.ts";
+import { reapOrphans, sweepLeftovers } from "./sweep.ts";
+import { workerLimits } from "./worker_limits.ts";
+
+/** What a launch needs that was made before it; the output goes on after it, for the last words. */
+export interface LaunchParts {
+  readonly output: OutputHub;
+  readonly log: LauncherLog;
+  readonly hostName: string;
+  readonly stdinIsTerminal: boolean;
+}
+
+/** Runs the job of `plan` on this node and returns the launcher's exit code. */
+export function launch(plan: LaunchPlan, parts: LaunchParts): Promise<number> {
+  return new Launch(plan, parts).run();
+}
+
+/** How long the output of processes that are gone may take to arrive. */
+const DRAIN_LIMIT_MS = 2_000;
+
+class Launch {
+  readonly #plan: LaunchPlan;
+  readonly #parts: LaunchParts;
+  readonly #launcherId = crypto.randomUUID().replaceAll("-", "");
+  readonly #agent: Agent;
+  readonly #loop: Loop<AgentEvent, AgentEffect>;
+  readonly #withLimits = workerLimits();
+  readonly #subreaper = becomeSubreaper();
+  readonly #guard: Guard;
+  /** Pids of all workers of this attempt. */
+  readonly #workerPids = new Set<number>();
+  /** Pids of workers that have not ended: Deno reaps them. */
+  readonly #runningPids = new Set<number>();
+  readonly #startedAt = new Map<number, WallMs>();
+  readonly #endedAt = new Map<number, WallMs>();
+  #attemptOutput: AttemptOutput | undefined;
+  #store: WorkerStore | undefined;
+  #finish: (code: number) => void = () => {};
+
+  constructor(plan: LaunchPlan, parts: LaunchParts) {
+    this.#plan = plan;
+    this.#parts = parts;
+    this.#agent = new Agent(plan, markWithin(Deno.env.get(MARK_VARIABLE), this.#launcherId));
+    this.#loop = new Loop(this.#agent, { kind: "wakeup" }, (effect) => this.#perform(effect));
+    this.#guard = new Guard(this.#launcherId, () => {
+      this.#log.say("warning", "The guard process died and was replaced");
+    });
+  }
+
+  async run(): Promise<number> {
+    const { signalsToHandle, forwardSignals } = this.#plan;
+    const signals = watchSignals([...signalsToHandle, ...forwardSignals], {
+      onSignal: (signal) => this.#loop.post({ kind: "signal", signal }),
+      onChildEnded: () => this.#onChildEnded(),
+      onResized: () => this.#parts.output.resize(),
+    });
+    const code = await new Promise<number>((finish) => {
+      this.#finish = finish;
+      this.#loop.post({ kind: "start" });
+    });
+    this.#loop.close();
+    await this.#attemptOutput?.drained(DRAIN_LIMIT_MS);
+    signals.close();
+    await Promise.all([this.#guard.close(), this.#store?.close()]);
+    return code;
+  }
+
+  #perform(effect: AgentEffect): void {
+    switch (effect.kind) {
+      case "open-store":
+        return this.#openStore();
+      case "prepare-attempt":
+        return this.#prepareAttempt(effect.attempt);
+      case "spawn":
+        return this.#spawn(effect);
+      case "signal":
+        return this.#signal(effect);
+      case "signal-pid":
+        if (carriesMark(effect.pid, this.#launcherId)) kill(effect.pid, effect.signal);
+        return;
+      case "sweep":
+        return this.#sweep();
+      case "signal-leftovers":
+        for (const { pid } of effect.leftovers) kill(pid, effect.signal);
+        return;
+      case "gather-evidence":
+        void this.#gatherEvidence();
+        return;
+      case "say":
+        return this.#parts.log.say(effect.level, effect.text);
+      case "report":
+        return showReport(this.#plan, effect, this.#parts);
+      case "exit":
+        return this.#finish(effect.code);
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  #openStore(): void {
+    try {
+      this.#store = openWorkerStore(this.#plan.store, (line) => this.#parts.log.say("notice", line));
+      this.#loop.post({ kind: "store-ready", address: this.#store.host, port: this.#store.port });
+    } catch (error) {
+      this.#notPossible(error);
+    }
+  }
+
+  #prepareAttempt(attempt: number): void {
+    try {
+      this.#workerPids.clear();
+      this.#guard.clear();
+      if (attempt > 0) this.#store?.reset();
+      const output = this.#parts.output.startAttempt({ attempt, round: 0 });
+      this.#attemptOutput = output;
+      this.#evidence = startEvidence();
+      const errorFiles = Array.from(
+        { length: this.#plan.workerCount },
+        (_, localRank) => output.errorFile(localRank),
+      );
+      this.#loop.post({ kind: "attempt-ready", errorFiles });
+    } catch (error) {
+      this.#notPossible(error);
+    }
+  }
+
+  #notPossible(error: unknown): void {
+    if (!(error instanceof SystemError)) throw error;
+    this.#loop.post({ kind: "not-possible", reason: error.message });
+  }
+
+  #spawn(effect: Extract<AgentEffect, { kind: "spawn" }>): void {
+    const { localRank } = effect;
+    const output = assertDefined(this.#attemptOutput, "The attempt's output");
+    const stdio = output.prepare(localRank, localRank);
+    const request: SpawnRequest = {
+      executable: this.#plan.command.executable,
+      arguments: effect.arguments,
+      environment: effect.environment,
+      cwd: this.#plan.command.cwd,
+      stdin: this.#getsStdin(localRank) ? "inherit" : "null",
+      ...stdio,
+    };
+    let child: WorkerChild;
+    try {
+      child = spawnWorker(request, this.#withLimits);
+    } catch (error) {
+      return this.#loop.post({ kind: "worker-not-started", localRank, reason: spawnFailure(request, error) });
+    }
+    this.#guard.add(child.pid);
+    this.#workerPids.add(child.pid);
+    this.#runningPids.add(child.pid);
+    this.#startedAt[localRank] = wallNow();
+    output.attach(localRank, child);
+    child.ended.then((status) => {
+      this.#runningPids.delete(child.pid);
+      this.#endedAt[localRank] = wallNow();
+      this.#loop.post({ kind: "worker-ended", localRank, status });
+      this.#onChildEnded();
+    });
+    this.#loop.post({ kind: "worker-started", localRank, pid: child.pid });
+  }
+
+  #getsStdin(localRank: number): boolean {
+    const { stdinRank, workerCount } = this.#plan;
+    return stdinRank === null ? workerCount === 1 && this.#parts.stdinIsTerminal : localRank === stdinRank;
+  }
+
+  #signal(effect: Extract<AgentEffect, { kind: "signal" }>): void {
+    const pid = this.#agent.workers[effect.localRank]?.pid;
+    // Deno reaps a worker before it tells: between the two its number could already be another's.
+    if (pid === undefined || !this.#runningPids.has(pid)) return;
+    kill(effect.target === "group" ? -pid : pid, effect.signal);
+  }
+
+  #ownChildren(): ReadonlySet<number> {
+    return new Set([...this.#runningPids, this.#guard.pid]);
+  }
+
+  #sweep(): void {
+    const leftovers = sweepLeftovers({
+      launcherId: this.#launcherId,
+      workers: this.#workerPids,
+      ownChildren: this.#ownChildren(),
+      subreaper: this.#subreaper,
+    });
+    this.#loop.post({ kind: "swept", leftovers });
+  }
+
+  /** Some child of ours ended: a worker, which Deno reaps by itself, or an orphan, which only we can reap. */
+  #onChildEnded(): void {
+    if (reapOrphans(this.#ownChildren()) > 0) this.#loop.post({ kind: "orphan-ended" });
+  }
+}
+
+/** A process may be gone between the decision and the signal: then there is nothing left to do. */
+function kill(pid: number, signal: SignalName): void {
+  try {
+    Deno.kill(pid, signal as Deno.Signal);
+  } catch {
+    // Gone, or its owner changed (setuid): it is named as unkillable if it stays.
+  }
+}

@@ -1,0 +1,230 @@
+import { assert, assertEquals } from "@std/assert";
+import { Agent } from "../../lib/agent/agent.ts";
+import type { AgentEffect } from "../../lib/agent/effect.ts";
+import type { AgentEvent } from "../../lib/agent/event.ts";
+import type { FailedAttempt } from "../../lib/agent/facts.ts";
+import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
+import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
+import { PLAN } from "../sim/plan.ts";
+
+const OK: ExitStatus = { kind: "exited", code: 0 };
+const failedWith = (code: number): ExitStatus => ({ kind: "exited", code });
+const killedBy = (signal: "SIGTERM" | "SIGINT" | "SIGKILL"): ExitStatus => ({ kind: "signalled", signal });
+
+/** An agent with a host that does everything at once and finds no leftovers. */
+function story(changes: Partial<LaunchPlan> = {}) {
+  const plan = { ...PLAN, ...changes };
+  const agent = new Agent(plan, "0123456789abcdef");
+  const effects: AgentEffect[] = [];
+  let now = 0;
+  let pid = 100;
+  const send = (event: AgentEvent): void => {
+    for (const effect of agent.step(event, now)) {
+      effects.push(effect);
+      if (effect.kind === "open-store") send({ kind: "store-ready", address: "127.0.0.1", port: 4321 });
+      if (effect.kind === "prepare-attempt") send({ kind: "attempt-ready", errorFiles: ["/e/0", "/e/1"] });
+      if (effect.kind === "spawn") send({ kind: "worker-started", localRank: effect.localRank, pid: pid++ });
+      if (effect.kind === "sweep") send({ kind: "swept", leftovers: [] });
+      if (effect.kind === "gather-evidence") send({ kind: "evidence", attempt: factsOf(agent, plan) });
+    }
+  };
+  return {
+    agent,
+    effects,
+    send,
+    later: (milliseconds: number) => now += milliseconds,
+    end: (localRank: number, status: ExitStatus) => send({ kind: "worker-ended", localRank, status }),
+    exitCode: () => effects.find((effect) => effect.kind === "exit")?.code,
+    said: () => effects.flatMap((effect) => (effect.kind === "say" ? [effect.text] : [])),
+    spawned: () => effects.filter((effect) => effect.kind === "spawn"),
+    signals: () =>
+      effects.flatMap((effect) => (effect.kind === "signal" ? [`${effect.localRank} ${effect.signal}`] : [])),
+  };
+}
+
+function factsOf(agent: Agent, plan: LaunchPlan): FailedAttempt {
+  return {
+    jobId: plan.jobId,
+    host: "here",
+    role: plan.role,
+    displayName: "train.py",
+    attempt: agent.attempt,
+    maxRestarts: plan.maxRestarts,
+    worldSize: plan.workerCount,
+    workers: agent.workers.map(({ localRank, pid, status, endOrder, stopRequested }) => ({
+      localRank,
+      rank: localRank,
+      pid: pid!,
+      status: status!,
+      startedAt: 0,
+      endedAt: endOrder!,
+      endOrder: endOrder!,
+      stoppedByUs: stopRequested,
+      errorFile: null,
+      tail: [],
+      logFiles: [],
+      endedByWatchdog: agent.watchdogReason(localRank),
+    })),
+    machine: {
+      outOfMemoryKills: null,
+      machineOutOfMemoryKills: null,
+      memoryLimitBytes: null,
+      sharedMemory: null,
+    },
+  };
+}
+
+Deno.test("Agent runs a job that succeeds without a word and exits with 0", () => {
+  const { send, end, exitCode, effects } = story();
+  send({ kind: "start" });
+  end(0, OK);
+  end(1, OK);
+  assertEquals(exitCode(), 0);
+  assertEquals(effects.filter(({ kind }) => kind === "say").length, 1, "only what a terminal shows");
+});
+
+Deno.test("Agent gives every worker its own place and the attempt's number", () => {
+  const { send, end, spawned } = story({ maxRestarts: 1, role: "trainer" });
+  send({ kind: "start" });
+  end(1, failedWith(7));
+  end(0, killedBy("SIGTERM"));
+  const environments = spawned().map(({ environment }) => environment);
+  assertEquals(environments.map((e) => `${e.RANK}/${e.WORLD_SIZE} attempt ${e.TORCHELASTIC_RESTART_COUNT}`), [
+    "0/2 attempt 0",
+    "1/2 attempt 0",
+    "0/2 attempt 1",
+    "1/2 attempt 1",
+  ]);
+  assertEquals(environments.map((e) => e.TORCHELASTIC_ERROR_FILE), ["/e/0", "/e/1", "/e/0", "/e/1"]);
+  assert(
+    environments.every((e) =>
+      e.MASTER_PORT === "4321" && e.MASTER_ADDR === "127.0.0.1" && e.ROLE_NAME === "trainer"
+    ),
+  );
+});
+
+Deno.test("Agent restarts all workers within the budget, then reports and exits with torchrun's code", () => {
+  const { send, end, exitCode, effects, spawned } = story({ maxRestarts: 1 });
+  send({ kind: "start" });
+  end(0, failedWith(3));
+  end(1, killedBy("SIGTERM"));
+  assertEquals(exitCode(), undefined);
+  end(1, failedWith(4));
+  end(0, killedBy("SIGTERM"));
+  assertEquals(spawned().length, 4);
+  assertEquals(exitCode(), 1);
+  const report = effects.find((effect) => effect.kind === "report");
+  assertEquals(report?.verdict.rootCause?.facts.localRank, 1);
+  assertEquals(report?.attempts.map((verdict) => verdict.rootCause?.facts.localRank), [0, 1]);
+});
+
+Deno.test("Agent passes the first failure's own code on with exitCode worker", () => {
+  for (const [status, code] of [[failedWith(7), 7], [killedBy("SIGKILL"), 137]] as const) {
+    const { send, end, exitCode } = story({ exitCode: "worker" });
+    send({ kind: "start" });
+    end(1, status);
+    end(0, killedBy("SIGTERM"));
+    assertEquals(exitCode(), code);
+  }
+});
+
+Deno.test("Agent stops on a signal, says how long it waits, and exits with 128 + n", () => {
+  const { send, end, exitCode, said, signals } = story();
+  send({ kind: "start" });
+  send({ kind: "signal", signal: "SIGINT" });
+  assert(
+    said().includes("SIGINT received: waiting up to 30 s for 2 workers to end (once more to stop at once)"),
+  );
+  assertEquals(signals(), ["0 SIGINT", "1 SIGINT"]);
+  end(0, OK);
+  end(1, killedBy("SIGINT"));
+  assertEquals(exitCode(), 130);
+});
+
+Deno.test("Agent kills at once on a second signal, but not on the first one's echo", () => {
+  const { send, later, signals } = story();
+  send({ kind: "start" });
+  send({ kind: "signal", signal: "SIGINT" });
+  later(5);
+  send({ kind: "signal", signal: "SIGINT" });
+  assertEquals(signals(), ["0 SIGINT", "1 SIGINT"]);
+  later(500);
+  send({ kind: "signal", signal: "SIGINT" });
+  assertEquals(signals().slice(2), ["0 SIGKILL", "1 SIGKILL"]);
+});
+
+Deno.test("Agent does not restart after a stop, even when a worker fails while it ends", () => {
+  const { send, end, exitCode, spawned } = story({ maxRestarts: 3 });
+  send({ kind: "start" });
+  send({ kind: "signal", signal: "SIGTERM" });
+  end(0, failedWith(1));
+  end(1, OK);
+  assertEquals(exitCode(), 143);
+  assertEquals(spawned().length, 2);
+});
+
+Deno.test("Agent reports a final failure although a signal came while it ended: the first cause wins", () => {
+  const { send, end, exitCode, effects } = story();
+  send({ kind: "start" });
+  end(0, failedWith(1));
+  send({ kind: "signal", signal: "SIGINT" });
+  end(1, killedBy("SIGTERM"));
+  assertEquals(exitCode(), 1);
+  assert(effects.some(({ kind }) => kind === "report"));
+});
+
+Deno.test("Agent that is stopped before its store is open starts nothing", () => {
+  const agent = new Agent(PLAN, "0123456789abcdef");
+  agent.step({ kind: "start" }, 0);
+  agent.step({ kind: "signal", signal: "SIGTERM" }, 0);
+  assertEquals(agent.step({ kind: "store-ready", address: "127.0.0.1", port: 1 }, 0), [{
+    kind: "exit",
+    code: 143,
+  }]);
+});
+
+Deno.test("Agent passes forwarded signals on to the workers and stays", () => {
+  const { send, signals, exitCode } = story({ forwardSignals: ["SIGUSR1"] });
+  send({ kind: "start" });
+  send({ kind: "signal", signal: "SIGUSR1" });
+  assertEquals(signals(), ["0 SIGUSR1", "1 SIGUSR1"]);
+  assertEquals(exitCode(), undefined);
+});
+
+Deno.test("Agent ends with the system's code and reason when a port or a process can't be had", () => {
+  const agent = new Agent(PLAN, "0123456789abcdef");
+  agent.step({ kind: "start" }, 0);
+  const effects = agent.step({ kind: "not-possible", reason: "Cannot listen on 127.0.0.1:80" }, 0);
+  assertEquals(effects, [{ kind: "say", level: "error", text: "Cannot listen on 127.0.0.1:80" }, {
+    kind: "exit",
+    code: 71,
+  }]);
+});
+
+Deno.test("Agent restarts after a watchdog ended a worker, and names the watchdog as the cause", () => {
+  const { send, end, effects, spawned } = story({ maxRestarts: 1 });
+  send({ kind: "start" });
+  send({ kind: "watchdog-expired", pid: 101, signal: "SIGKILL", reason: 'timer "step" expired' });
+  assert(
+    effects.some((effect) =>
+      effect.kind === "signal-pid" && effect.pid === 101 && effect.signal === "SIGKILL"
+    ),
+  );
+  end(1, killedBy("SIGKILL"));
+  end(0, killedBy("SIGTERM"));
+  assertEquals(spawned().length, 4);
+});
+
+Deno.test("Agent never restarts or succeeds after a worker hung in the kernel", () => {
+  const { send, end, exitCode, spawned } = story({ maxRestarts: 3 });
+  send({ kind: "start" });
+  send({
+    kind: "uninterruptible",
+    localRank: 0,
+    reason: "Worker 0 (pid 100) is in uninterruptible sleep for 60 s",
+  });
+  end(0, OK);
+  end(1, OK);
+  assertEquals(exitCode(), 1);
+  assertEquals(spawned().length, 2);
+});

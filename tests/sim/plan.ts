@@ -1,0 +1,48 @@
+/** A plan of two workers that tests change to their needs. */
+
+import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
+
+export const PLAN: LaunchPlan = {
+  jobId: "sim",
+  rendezvousBackend: "static",
+  rendezvousEndpoint: "",
+  nodesMin: 1,
+  nodesMax: 1,
+  nodeRank: 0,
+  workerCount: 2,
+  role: "default",
+  maxRestarts: 0,
+  command: {
+    executable: "/bin/true",
+    fixedArguments: [],
+    scriptArguments: [],
+    displayName: "true",
+    cwd: "/",
+  },
+  store: { port: 0, hostedByLauncher: true },
+  environment: {},
+  devices: null,
+  virtualLocalRank: false,
+  inheritedCudaVisibleDevices: null,
+  inheritedHipVisibleDevices: null,
+  signalsToHandle: ["SIGTERM", "SIGINT", "SIGHUP"],
+  forwardSignals: [],
+  shutdownTimeoutMs: 30_000,
+  keepDaemons: false,
+  console: "relay",
+  stdinRank: null,
+  exitCode: "torchrun",
+  reportPath: null,
+  ownErrorFile: null,
+  logs: {
+    baseDirectory: null,
+    redirects: 0,
+    tee: 0,
+    localRanksFilter: null,
+    linePrefixTemplate: null,
+    duplicateStdoutFilters: [],
+    duplicateStderrFilters: [],
+  },
+  fileTimer: undefined,
+  uninterruptibleTimeoutMs: null,
+};
