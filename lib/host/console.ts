@@ -27,25 +27,36 @@ export interface ConsoleTarget {
   write(bytes: Uint8Array): Promise<number>;
 }
 
+export interface ConsoleWriterOptions {
+  /** A regular file is waited for, however long it takes. */
+  readonly isFile: boolean;
+  /** @default {CONSOLE_STALL_MS} */
+  readonly stallMs?: number;
+}
+
 export class ConsoleWriter {
   readonly #target: ConsoleTarget;
-  readonly #waitsForever: boolean;
+  /** Null: a file, which is waited for. */
+  readonly #stallMs: number | null;
   readonly #queue = new ByteQueue(SLICE_BYTES_MAX);
   #sliceBytes = SLICE_BYTES_MAX;
   #running: Promise<void> | undefined;
   #lastProgressAt = 0;
   #roomWaiters: (() => void)[] = [];
   #stallTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Nothing drained for too long: what comes now is dropped. */
   #isStalled = false;
+  /** The last write found no space: the next that finds some shows that there is again. */
+  #isDiskFull = false;
   /** Nobody will ever read again: everything is forgotten, in silence. */
   #isGone = false;
   #droppedLines = 0;
+  #dropReason = "";
   #endsInsideLine = false;
 
-  /** A file is waited for, however long it takes; `isFile` false: see the rules above. */
-  constructor(target: ConsoleTarget, options: { readonly isFile: boolean }) {
+  constructor(target: ConsoleTarget, options: ConsoleWriterOptions) {
     this.#target = target;
-    this.#waitsForever = options.isFile;
+    this.#stallMs = options.isFile ? null : options.stallMs ?? CONSOLE_STALL_MS;
   }
 
   /** Lines lost so far and not yet marked. */
@@ -57,9 +68,10 @@ export class ConsoleWriter {
   push(bytes: Uint8Array): void {
     if (this.#isGone || bytes.length === 0) return;
     if (this.#isStalled) {
-      this.#droppedLines += countNewlines(bytes);
+      this.#drop(bytes, "the console did not read");
       return;
     }
+    if (this.#droppedLines > 0 && !this.#isDiskFull) this.#pushMark();
     this.#queue.push(bytes);
     this.#endsInsideLine = bytes.at(-1) !== NEWLINE;
     this.#running ??= this.#run();
@@ -74,7 +86,7 @@ export class ConsoleWriter {
 
   /** Resolves when all is written, or after `deadlineMs`; true: nothing is left. */
   async flush(deadlineMs: number): Promise<boolean> {
-    if (this.#isStalled) this.#endStall();
+    if (this.#droppedLines > 0) this.#pushMark();
     const running = this.#running;
     if (running === undefined) return true;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -92,12 +104,12 @@ export class ConsoleWriter {
       const written = await this.#writeSlice(slice);
       if (written === 0) continue;
       this.#queue.drop(written);
+      this.#isStalled = false;
       this.#lastProgressAt = performance.now();
       const isSlow = this.#lastProgressAt - startedAt > SLOW_WRITE_MS;
       this.#sliceBytes = isSlow
         ? Math.max(SLICE_BYTES_MIN, this.#sliceBytes / 2)
         : Math.min(SLICE_BYTES_MAX, this.#sliceBytes * 2);
-      if (this.#isStalled) this.#endStall();
       if (this.#queue.size <= CONSOLE_QUEUE_BYTES_MAX / 2) this.#releaseRoom();
     }
     this.#running = undefined;
@@ -107,14 +119,17 @@ export class ConsoleWriter {
   /** How many bytes of `slice` are dealt with: written or, where that failed, given up. */
   async #writeSlice(slice: Uint8Array): Promise<number> {
     try {
-      return await this.#target.write(slice);
+      const written = await this.#target.write(slice);
+      this.#isDiskFull = false;
+      return written;
     } catch (error) {
       if (error instanceof Deno.errors.WouldBlock) {
         await new Promise((resolve) => setTimeout(resolve, WOULD_BLOCK_PAUSE_MS));
         return 0;
       }
       if (error instanceof Error && (error as { code?: string }).code === "ENOSPC") {
-        this.#droppedLines += countNewlines(slice);
+        this.#isDiskFull = true;
+        this.#drop(slice, "no space left");
         return slice.length;
       }
       this.#isGone = true;
@@ -125,24 +140,29 @@ export class ConsoleWriter {
 
   /** One timer for all who wait, moved on by every bit of progress. */
   #watchForStall(): void {
-    if (this.#waitsForever || this.#stallTimer !== undefined) return;
-    const remainingMs = CONSOLE_STALL_MS - (performance.now() - this.#lastProgressAt);
+    const stallMs = this.#stallMs;
+    if (stallMs === null || this.#stallTimer !== undefined) return;
+    const remainingMs = stallMs - (performance.now() - this.#lastProgressAt);
     this.#stallTimer = setTimeout(() => {
       this.#stallTimer = undefined;
       if (this.#roomWaiters.length === 0) return;
-      if (performance.now() - this.#lastProgressAt < CONSOLE_STALL_MS) return this.#watchForStall();
+      if (performance.now() - this.#lastProgressAt < stallMs) return this.#watchForStall();
       this.#isStalled = true;
       this.#releaseRoom();
     }, Math.max(remainingMs, 1));
   }
 
-  #endStall(): void {
-    this.#isStalled = false;
-    if (this.#droppedLines === 0) return;
+  #drop(bytes: Uint8Array, reason: string): void {
+    this.#droppedLines += countNewlines(bytes);
+    this.#dropReason = reason;
+  }
+
+  #pushMark(): void {
     const start = this.#endsInsideLine ? "\n" : "";
     const lines = this.#droppedLines === 1 ? "1 line" : `${this.#droppedLines.toLocaleString("en-US")} lines`;
     this.#droppedLines = 0;
-    this.push(utf8(`${start}… ${lines} dropped: the console did not read\n`));
+    this.#isStalled = false;
+    this.push(utf8(`${start}… ${lines} dropped: ${this.#dropReason}\n`));
   }
 
   #releaseRoom(): void {

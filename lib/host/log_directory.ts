@@ -6,7 +6,8 @@
 
 import { SystemError } from "../core/errors.ts";
 
-const NAME_BYTES_MAX = 200;
+/** A file name has at most 255 bytes; a character at most four. */
+const JOB_NAME_CHARACTERS_MAX = 50;
 
 export interface LogDirectorySettings {
   /** `--log-dir`; null: a temporary directory; "/dev/null": none. */
@@ -81,7 +82,7 @@ function makeTemporaryBase(): string {
 
 /** A job id as part of a file name: it may hold slashes, and be longer than a name may be. */
 function fileName(jobId: string): string {
-  return jobId.replaceAll(/[/\0]/g, "_").slice(0, NAME_BYTES_MAX);
+  return jobId.replaceAll(/[/\0]/g, "_").slice(0, JOB_NAME_CHARACTERS_MAX);
 }
 
 /** Runs `make`; a refusal of the system becomes a SystemError that says what was tried and what to do. */
@@ -90,8 +91,14 @@ function tried<T>(what: string, make: () => T): T {
     return make();
   } catch (error) {
     throw new SystemError(
-      `Cannot ${what}: ${(error as Error).message}. Choose another place with --log-dir, ` +
+      `Cannot ${what}: ${systemReason(error)}. Choose another place with --log-dir, ` +
         `or keep no files with --log-dir=/dev/null`,
     );
   }
+}
+
+/** What the system said, without Deno's additions. */
+export function systemReason(error: unknown): string {
+  const { code, message } = error as Error & { code?: string };
+  return code === "EEXIST" || code === "ENOTDIR" ? "it is a file" : message.replace(/ \(os error.*$/s, "");
 }

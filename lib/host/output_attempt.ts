@@ -4,24 +4,22 @@
  */
 
 import { assertDefined } from "../core/assert.ts";
-import { SystemError } from "../core/errors.ts";
 import { lineLabel } from "../logs/label.ts";
 import { LineFilter } from "../logs/line_filter.ts";
-import { LineMix } from "../logs/line_mix.ts";
 import { routeStream, type StreamName, type StreamRoute } from "../logs/routing.ts";
 import { Tail, TAIL_BYTES_MAX, tailLines } from "../logs/tail.ts";
-import type { Console } from "./console.ts";
 import type { OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
+import { AttemptFiles, type AttemptFilesOptions } from "./output_files.ts";
 import { type ByteSource, Gatherer, PipeSource, pump } from "./output_pump.ts";
 import { StreamSinks } from "./output_sinks.ts";
 import type { Terminals, TerminalSource } from "./pty.ts";
-import { FileSink } from "./sinks.ts";
+import type { FileSink } from "./sinks.ts";
 
 /** One stream of one worker. */
 interface StreamOutput {
   readonly target: StreamTarget;
-  /** As it was decided, after what the files and terminals allowed. */
-  readonly route: StreamRoute;
+  /** On the console every line has the worker's label. */
+  readonly isLabelled: boolean;
   readonly file?: FileSink;
   readonly terminal?: TerminalSource;
 }
@@ -33,39 +31,34 @@ interface WorkerOutput {
   readonly tail: Tail;
 }
 
-export interface AttemptOptions {
-  /** The attempt's log directory; null: none. */
-  readonly path: string | null;
-  /** A file that can't be made is an error; in later attempts the console takes its place. */
-  readonly isFirst: boolean;
+export interface AttemptOptions extends AttemptFilesOptions {
   readonly terminals: Terminals | undefined;
 }
 
 const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
-const NEW_FILE = { write: true, create: true, truncate: true };
 
 export class AttemptOutput {
   readonly #context: OutputContext;
-  readonly #options: AttemptOptions;
+  readonly #terminals: Terminals | undefined;
   readonly #workers = new Map<number, WorkerOutput>();
   readonly #gatherer = new Gatherer();
   readonly #sources = new Set<ByteSource>();
   readonly #pumps: Promise<void>[] = [];
-  readonly #files: FileSink[] = [];
-  readonly #filtered: Readonly<Record<StreamName, LineMix | undefined>>;
+  readonly #files: AttemptFiles;
 
+  /** Makes the attempt's files. Throws SystemError. */
   constructor(context: OutputContext, options: AttemptOptions) {
     this.#context = context;
-    this.#options = options;
-    this.#filtered = { stdout: this.#openFiltered("stdout"), stderr: this.#openFiltered("stderr") };
+    this.#terminals = options.terminals;
+    this.#files = new AttemptFiles(context, options);
   }
 
-  /** What worker `localRank` must be started with. Throws SystemError. */
+  /** What worker `localRank` must be started with. */
   prepare(localRank: number, rank: number): WorkerStdio {
     const { settings } = this.#context;
     const stdout = this.#prepareStream(localRank, "stdout");
     const stderr = this.#isShared(localRank)
-      ? { target: { kind: "stdout" }, route: stdout.route } as const
+      ? { target: { kind: "stdout" }, isLabelled: false } as const
       : this.#prepareStream(localRank, "stderr");
     const label = lineLabel(settings.linePrefixTemplate, {
       roleName: settings.role,
@@ -98,16 +91,10 @@ export class AttemptOutput {
     const startedAt = performance.now();
     if (!await settledWithin(Promise.all(this.#pumps), deadlineMs)) {
       for (const source of this.#sources) source.cancel();
-      await Promise.all(this.#pumps);
+      await settledWithin(Promise.all(this.#pumps), LAST_DEADLINE_MS);
     }
-    const remainingMs = Math.max(deadlineMs - (performance.now() - startedAt), MIN_FILE_DEADLINE_MS);
-    await settledWithin(Promise.all(this.#files.map((file) => file.close())), remainingMs);
-    for (const { path, lostBytes } of this.#files) {
-      if (lostBytes > 0) {
-        this.#context.warn(`${lostBytes.toLocaleString("en-US")} bytes of output are missing in "${path}"`);
-      }
-    }
-    this.#files.length = 0;
+    const remainingMs = Math.max(deadlineMs - (performance.now() - startedAt), LAST_DEADLINE_MS);
+    await settledWithin(this.#files.close(), remainingMs);
   }
 
   /** The last lines of a worker's stderr, or of its terminal; none where the launcher didn't see them. */
@@ -130,7 +117,7 @@ export class AttemptOutput {
 
   /** Where worker `localRank` may leave its error (TORCHELASTIC_ERROR_FILE); null: nowhere. */
   errorFile(localRank: number): string | null {
-    return this.#options.path === null ? null : `${this.#options.path}/${localRank}/error.json`;
+    return this.#files.path === null ? null : `${this.#files.path}/${localRank}/error.json`;
   }
 
   #worker(localRank: number): WorkerOutput {
@@ -138,32 +125,25 @@ export class AttemptOutput {
   }
 
   #prepareStream(localRank: number, name: StreamName): StreamOutput {
-    const route = this.#route(localRank, name);
-    if (route.toFile) {
-      const path = `${this.#options.path}/${localRank}/${name}.log`;
-      if (route.toConsole === "none") {
-        // The worker writes it alone, at no cost to the launcher, which only makes sure that it can be made.
-        const isMade = this.#makeFile(path, () => {
-          Deno.openSync(path, NEW_FILE).close();
-          return true;
-        });
-        if (isMade) return { target: { kind: "file", path }, route };
-      } else {
-        const file = this.#openFile(path);
-        if (file !== undefined) return { target: { kind: "piped" }, route, file };
-      }
-      // The console takes the file's place.
-      return { target: { kind: "piped" }, route: { toFile: false, toConsole: "labelled" } };
+    const file = this.#files.stream(localRank, name);
+    if (file?.kind === "direct") return { target: { kind: "file", path: file.path }, isLabelled: false };
+    if (file?.kind === "relayed") {
+      return { target: { kind: "piped" }, isLabelled: true, file: file.sink };
     }
-    if (route.toConsole === "none") return { target: { kind: "null" }, route };
-    if (this.#context.settings.console === "inherit") return { target: { kind: "inherit" }, route };
-    const terminal = this.#console(name).mix.isTerminal ? this.#options.terminals?.create() : undefined;
-    if (terminal === undefined) return { target: { kind: "piped" }, route };
-    return { target: { kind: "terminal", path: terminal.path }, route, terminal };
+    const route = this.#route(localRank, name);
+    // Its file could not be made: the console takes its place.
+    if (route.toFile) return { target: { kind: "piped" }, isLabelled: true };
+    if (route.toConsole === "none") return { target: { kind: "null" }, isLabelled: false };
+    if (this.#context.settings.console === "inherit") {
+      return { target: { kind: "inherit" }, isLabelled: false };
+    }
+    const terminal = this.#context.consoles[name].mix.isTerminal ? this.#terminals?.create() : undefined;
+    if (terminal === undefined) return { target: { kind: "piped" }, isLabelled: false };
+    return { target: { kind: "terminal", path: terminal.path }, isLabelled: false, terminal };
   }
 
   #route(localRank: number, stream: StreamName): StreamRoute {
-    const hasLogDirectory = this.#options.path !== null;
+    const hasLogDirectory = this.#files.path !== null;
     return routeStream(this.#context.settings, { localRank, stream, hasLogDirectory });
   }
 
@@ -174,15 +154,10 @@ export class AttemptOutput {
       STREAMS.every((stream) => this.#route(localRank, stream).toConsole === "raw");
   }
 
-  #console(name: StreamName): Console {
-    return this.#context.consoles[name];
-  }
-
   #openSinks(localRank: number, name: StreamName): StreamSinks {
     const { streams, label, tail } = this.#worker(localRank);
-    const { route, file } = streams[name];
-    const { writer, mix } = this.#console(name);
-    const isLabelled = route.toConsole === "labelled";
+    const { isLabelled, file } = streams[name];
+    const { writer, mix } = this.#context.consoles[name];
     const keepsTail = name === "stderr" || streams.stderr.target.kind === "stdout";
     return new StreamSinks({
       tail: keepsTail ? tail : undefined,
@@ -203,50 +178,20 @@ export class AttemptOutput {
   }
 
   #filter(name: StreamName, label: string): LineFilter | undefined {
-    const mix = this.#filtered[name];
+    const mix = this.#files.filtered(name);
     if (mix === undefined) return undefined;
+    const { duplicateStdoutFilters, duplicateStderrFilters } = this.#context.settings;
+    const needles = name === "stdout" ? duplicateStdoutFilters : duplicateStderrFilters;
     const stream = mix.addStream({ label, isAlone: false });
-    return new LineFilter(this.#needles(name), (line) => {
+    return new LineFilter(needles, (line) => {
       stream.push(line);
       stream.end();
     });
   }
-
-  #needles(name: StreamName): readonly string[] {
-    const { duplicateStdoutFilters, duplicateStderrFilters } = this.#context.settings;
-    return name === "stdout" ? duplicateStdoutFilters : duplicateStderrFilters;
-  }
-
-  /** The file with the chosen lines of all workers' stream `name`, if lines are to be chosen. */
-  #openFiltered(name: StreamName): LineMix | undefined {
-    if (this.#needles(name).length === 0 || this.#options.path === null) return undefined;
-    const file = this.#openFile(`${this.#options.path}/filtered_${name}.log`);
-    if (file === undefined) return undefined;
-    return new LineMix((bytes) => file.push(bytes), { isTerminal: false });
-  }
-
-  #openFile(path: string): FileSink | undefined {
-    const onFailed = (reason: string) =>
-      this.#context.warn(`Cannot write "${path}": ${reason}. The workers go on, what is missing is counted`);
-    const file = this.#makeFile(path, () => new FileSink(Deno.openSync(path, NEW_FILE), { path, onFailed }));
-    if (file !== undefined) this.#files.push(file);
-    return file;
-  }
-
-  #makeFile<T>(path: string, make: () => T): T | undefined {
-    try {
-      return make();
-    } catch (error) {
-      const failure = new SystemError(`Cannot make the log file "${path}": ${(error as Error).message}`);
-      if (this.#options.isFirst) throw failure;
-      this.#context.warn(`${failure.message}. The console takes its place`);
-      return undefined;
-    }
-  }
 }
 
-/** Files get this long after streams that took all the time. */
-const MIN_FILE_DEADLINE_MS = 100;
+/** What is left to do gets this long when the deadline is over. */
+const LAST_DEADLINE_MS = 100;
 
 async function settledWithin(promise: Promise<unknown>, deadlineMs: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -4,6 +4,7 @@
  */
 
 import { ByteQueue } from "../logs/byte_queue.ts";
+import { systemReason } from "./log_directory.ts";
 
 /** Output that may wait for one file. */
 export const FILE_QUEUE_BYTES_MAX = 1024 * 1024;
@@ -80,7 +81,7 @@ export class FileSink {
       try {
         done = await this.#file.write(bytes);
       } catch (error) {
-        if (this.#lostBytes === 0) this.#onFailed((error as Error).message);
+        if (this.#lostBytes === 0) this.#onFailed(systemReason(error));
         this.#lostBytes += bytes.length;
       }
       this.#queue.drop(done);

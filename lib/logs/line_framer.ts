@@ -42,6 +42,10 @@ export class LineFramer {
 
   /** Takes `chunk` in and returns every line that is whole now, in pieces to be written one after the other. */
   push(chunk: Uint8Array): Uint8Array[] {
+    if (this.#carriageReturnEnds && this.held.at(-1) === CARRIAGE_RETURN && chunk.length > 0) {
+      // Whether it was an end by itself is known only now.
+      if (chunk[0] !== NEWLINE) return [...this.take(), ...this.push(chunk)];
+    }
     const end = this.#lastEnd(chunk) + 1;
     if (end === 0) {
       this.#hold(chunk);

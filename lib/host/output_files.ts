@@ -1,0 +1,119 @@
+/**
+ * The log files of one attempt, all made before its first worker starts, so that a directory that can't be used is
+ * noticed then and not in the middle of a start.
+ */
+
+import { SystemError } from "../core/errors.ts";
+import { LineMix } from "../logs/line_mix.ts";
+import { routeStream, type StreamName } from "../logs/routing.ts";
+import { systemReason } from "./log_directory.ts";
+import type { OutputContext } from "./output.ts";
+import { FileSink } from "./sinks.ts";
+
+/** One stream's file: written by the launcher, or by the worker itself. */
+export type StreamFile =
+  | { readonly kind: "relayed"; readonly path: string; readonly sink: FileSink }
+  | { readonly kind: "direct"; readonly path: string };
+
+export interface AttemptFilesOptions {
+  /** The attempt's log directory; null: none, and so no files. */
+  readonly path: string | null;
+  /** What can't be made is an error; in later attempts the console takes its place. */
+  readonly isFirst: boolean;
+}
+
+const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
+const NEW_FILE = { write: true, create: true, truncate: true };
+
+export class AttemptFiles {
+  readonly path: string | null;
+  readonly #isFirst: boolean;
+  readonly #warn: (text: string) => void;
+  readonly #streams = new Map<string, StreamFile>();
+  readonly #filtered = new Map<StreamName, LineMix>();
+  readonly #sinks: FileSink[] = [];
+  #closing: Promise<void> | undefined;
+
+  /** Throws SystemError. */
+  constructor(context: OutputContext, options: AttemptFilesOptions) {
+    this.path = options.path;
+    this.#isFirst = options.isFirst;
+    this.#warn = context.warn;
+    if (options.path === null) return;
+    const { settings } = context;
+    for (let localRank = 0; localRank < settings.workerCount; localRank++) {
+      for (const stream of STREAMS) {
+        const route = routeStream(settings, { localRank, stream, hasLogDirectory: true });
+        if (!route.toFile) continue;
+        const path = `${options.path}/${localRank}/${stream}.log`;
+        const file = route.toConsole === "none" ? this.#makeDirect(path) : this.#makeRelayed(path);
+        if (file !== undefined) this.#streams.set(`${localRank} ${stream}`, file);
+      }
+    }
+    if (settings.duplicateStdoutFilters.length > 0) this.#makeFiltered("stdout");
+    if (settings.duplicateStderrFilters.length > 0) this.#makeFiltered("stderr");
+  }
+
+  /** The file of one worker's stream, if it has one. */
+  stream(localRank: number, stream: StreamName): StreamFile | undefined {
+    return this.#streams.get(`${localRank} ${stream}`);
+  }
+
+  /** Where the chosen lines of all workers' `stream` go, if lines are to be chosen. */
+  filtered(stream: StreamName): LineMix | undefined {
+    return this.#filtered.get(stream);
+  }
+
+  /** Writes everything out and closes the files; a second call waits for the first. */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all(this.#sinks.map((sink) => sink.close()));
+    for (const { path, lostBytes } of this.#sinks) {
+      if (lostBytes > 0) {
+        this.#warn(`${lostBytes.toLocaleString("en-US")} bytes of output are missing in "${path}"`);
+      }
+    }
+  }
+
+  /** A file that costs the launcher nothing: it only makes sure that it can be made. */
+  #makeDirect(path: string): StreamFile | undefined {
+    const file = this.#open(path);
+    file?.close();
+    return file && { kind: "direct", path };
+  }
+
+  #makeRelayed(path: string): StreamFile | undefined {
+    const sink = this.#makeSink(path);
+    return sink && { kind: "relayed", path, sink };
+  }
+
+  #makeFiltered(stream: StreamName): void {
+    const sink = this.#makeSink(`${this.path}/filtered_${stream}.log`);
+    if (sink === undefined) return;
+    this.#filtered.set(stream, new LineMix((bytes) => sink.push(bytes), { isTerminal: false }));
+  }
+
+  #makeSink(path: string): FileSink | undefined {
+    const file = this.#open(path);
+    if (file === undefined) return undefined;
+    const onFailed = (reason: string) =>
+      this.#warn(`Cannot write "${path}": ${reason}. The workers go on, what is missing is counted`);
+    const sink = new FileSink(file, { path, onFailed });
+    this.#sinks.push(sink);
+    return sink;
+  }
+
+  #open(path: string): Deno.FsFile | undefined {
+    try {
+      return Deno.openSync(path, NEW_FILE);
+    } catch (error) {
+      const failure = new SystemError(`Cannot make the log file "${path}": ${systemReason(error)}`);
+      if (this.#isFirst) throw failure;
+      this.#warn(`${failure.message}. The console takes its place`);
+      return undefined;
+    }
+  }
+}

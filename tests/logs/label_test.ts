@@ -1,0 +1,56 @@
+import { assertEquals } from "@std/assert";
+import { concat, fromUtf8, utf8 } from "../../lib/core/bytes.ts";
+import { lineLabel, LineLabeller } from "../../lib/logs/label.ts";
+
+const VALUES = { roleName: "trainer", localRank: 3, rank: 11, hostName: "node1" };
+
+Deno.test("lineLabel() gives torchrun's label without a template", () => {
+  assertEquals(lineLabel(null, VALUES), "[trainer3]:");
+});
+
+Deno.test("lineLabel() fills a template as Python's safe_substitute does", () => {
+  const filled: [string, string][] = [
+    ["${hostname}:${rank}: ", "node1:11: "],
+    ["$role_name/$local_rank|", "trainer/3|"],
+    ["$$rank $", "$rank $"],
+    ["${unknown} $other ${rank", "${unknown} $other ${rank"],
+    ["$rank_x ${RANK}", "$rank_x ${RANK}"],
+    ["", ""],
+  ];
+  for (const [template, label] of filled) assertEquals(lineLabel(template, VALUES), label);
+});
+
+/** Feeds `text` whole and byte by byte: the result must be the same. */
+function labelled(text: string, carriageReturn: "kept" | "newline"): string {
+  const whole = fromUtf8(new LineLabeller("L:", { carriageReturn }).label(utf8(text)));
+  const labeller = new LineLabeller("L:", { carriageReturn });
+  const parts = [...utf8(text)].map((byte) => labeller.label(new Uint8Array([byte])).slice());
+  assertEquals(fromUtf8(concat(parts)), whole);
+  return whole;
+}
+
+Deno.test("LineLabeller puts its label in front of every line, empty ones too", () => {
+  assertEquals(labelled("one\n\ntwo\npart", "newline"), "L:one\nL:\nL:two\nL:part");
+});
+
+Deno.test("LineLabeller makes a line of every carriage return, as torchrun's tee does", () => {
+  assertEquals(labelled("10%\r20%\rdone\r\nnext\n", "newline"), "L:10%\nL:20%\nL:done\nL:next\n");
+  assertEquals(labelled("\rbar", "newline"), "L:\nL:bar");
+});
+
+Deno.test("LineLabeller keeps a bar a bar where a person watches", () => {
+  assertEquals(labelled("\r10%\r20%\r\nnext\n", "kept"), "\rL:10%\rL:20%\r\nL:next\n");
+});
+
+Deno.test("LineLabeller.startLine() repeats the label for a line that another's interrupted", () => {
+  const labeller = new LineLabeller("L:", { carriageReturn: "kept" });
+  assertEquals(fromUtf8(labeller.label(utf8("par"))), "L:par");
+  labeller.startLine();
+  assertEquals(fromUtf8(labeller.label(utf8("t\n"))), "L:t\n");
+});
+
+Deno.test("LineLabeller has room for labels much longer than the lines", () => {
+  const label = "x".repeat(300);
+  const labeller = new LineLabeller(label, { carriageReturn: "newline" });
+  assertEquals(fromUtf8(labeller.label(utf8("\n".repeat(50)))), `${label}\n`.repeat(50));
+});

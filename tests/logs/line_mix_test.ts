@@ -1,0 +1,157 @@
+import { assertEquals } from "@std/assert";
+import { fromUtf8, utf8 } from "../../lib/core/bytes.ts";
+import { Prng } from "../../lib/core/prng.ts";
+import { LineMix, type MixedStream } from "../../lib/logs/line_mix.ts";
+
+/** A mix that collects what it writes. */
+function newMix(options: { isTerminal: boolean }) {
+  let text = "";
+  const mix = new LineMix((bytes) => text += fromUtf8(bytes), options);
+  return {
+    mix,
+    text: () => text,
+    add: (label: string | null = null, isAlone = false) => mix.addStream({ label, isAlone }),
+  };
+}
+
+function push(stream: MixedStream, text: string): void {
+  stream.push(utf8(text));
+}
+
+const PIPE = { isTerminal: false };
+const TERMINAL = { isTerminal: true };
+
+Deno.test("LineMix never puts a line of one stream inside another's", () => {
+  const prng = new Prng(5);
+  for (let round = 0; round < 100; round++) {
+    const { add, text } = newMix(PIPE);
+    const names = ["a", "b", "c"];
+    const streams = names.map(() => add());
+    const whole = names.map((name) => Array.from({ length: 20 }, (_, i) => `${name}${i}\n`).join(""));
+    const at = [0, 0, 0];
+    while (at.some((position, i) => position < whole[i]!.length)) {
+      const i = prng.below(3);
+      const size = 1 + prng.below(9);
+      push(streams[i]!, whole[i]!.slice(at[i]!, at[i]! + size));
+      at[i]! += size;
+    }
+    const lines = text().trimEnd().split("\n");
+    names.forEach((name, i) =>
+      assertEquals(lines.filter((line) => line.startsWith(name)).join("\n") + "\n", whole[i])
+    );
+    assertEquals(lines.length, 60);
+  }
+});
+
+Deno.test("LineMix passes a stream that is alone on byte for byte and at once", () => {
+  const { add, text } = newMix(PIPE);
+  const stream = add(null, true);
+  push(stream, "Name? ");
+  assertEquals(text(), "Name? ");
+  push(stream, "\r10%\r20%\nx");
+  stream.end();
+  assertEquals(text(), "Name? \r10%\r20%\nx");
+});
+
+Deno.test("LineMix lets the launcher's lines begin on a line of their own", () => {
+  const { mix, add, text } = newMix(PIPE);
+  push(add(null, true), "unfinished");
+  mix.writeLines(utf8("muster: word\n"));
+  mix.writeLines(utf8("muster: more\n"));
+  assertEquals(text(), "unfinished\nmuster: word\nmuster: more\n");
+});
+
+Deno.test("LineMix writes an unfinished line out at its stream's end, and no newline that was not there", () => {
+  const { add, text } = newMix(PIPE);
+  const [a, b] = [add(), add()];
+  push(a, "last words");
+  push(b, "x\n");
+  assertEquals(text(), "x\n");
+  a.end();
+  assertEquals(text(), "x\nlast words");
+  push(b, "y\n");
+  b.end();
+  assertEquals(text(), "x\nlast words\ny\n");
+});
+
+Deno.test("LineMix keeps one progress bar alive and shows the others' last states", () => {
+  const { add, text } = newMix(PIPE);
+  const [a, b] = [add(), add()];
+  push(a, "\r10%");
+  push(b, "\r1%");
+  push(a, "\r20%");
+  push(b, "\r2%");
+  assertEquals(text(), "\r10%\r20%");
+  push(b, "\n");
+  assertEquals(text(), "\r10%\r20%\n\r2%\n");
+  push(a, "\r30%\n");
+  assertEquals(text(), "\r10%\r20%\n\r2%\n\r30%\n");
+});
+
+Deno.test("LineMix replaces a bar on a terminal by another's line, and the bar comes back", () => {
+  const { add, text } = newMix(TERMINAL);
+  const [a, b] = [add(), add()];
+  push(a, "\r10%");
+  push(b, "line\n");
+  push(a, "\r20%");
+  push(b, "\r5%");
+  assertEquals(text(), "\r10%\r\x1b[Kline\n\r20%\r\x1b[K\r5%");
+});
+
+Deno.test("LineMix shows a prompt after silence, and a line of another goes below it", () => {
+  const { add, text } = newMix(TERMINAL);
+  const [a, b] = [add(), add()];
+  push(a, "Name? ");
+  assertEquals(text(), "");
+  assertEquals(a.mayShowUnfinished, true);
+  a.showUnfinished();
+  assertEquals(text(), "Name? ");
+  assertEquals(a.mayShowUnfinished, false);
+  push(b, "line\n");
+  assertEquals(text(), "Name? \nline\n");
+});
+
+Deno.test("LineMix holds a second prompt back while the first waits", () => {
+  const { add, text } = newMix(TERMINAL);
+  const [a, b] = [add(), add()];
+  push(a, "A? ");
+  a.showUnfinished();
+  push(b, "B? ");
+  b.showUnfinished();
+  assertEquals(text(), "A? ");
+  push(a, "\n");
+  b.showUnfinished();
+  assertEquals(text(), "A? \nB? ");
+});
+
+Deno.test("LineMix does not wait for silence where nobody watches", () => {
+  const { add } = newMix(PIPE);
+  const stream = add();
+  push(stream, "part");
+  assertEquals(stream.mayShowUnfinished, false);
+});
+
+Deno.test("LineMix labels every line, and again where a line goes on after another's", () => {
+  const { add, text } = newMix(PIPE);
+  const [a, b] = [add("A:"), add("B:")];
+  push(a, "one\npart");
+  push(b, "x\n");
+  push(a, "ly\n\n");
+  a.end();
+  assertEquals(text(), "A:one\nB:x\nA:partly\nA:\n");
+});
+
+Deno.test("LineMix makes lines of a labelled bar in a pipe, and leaves it a bar on a terminal", () => {
+  const piped = newMix(PIPE);
+  const stream = piped.add("A:");
+  push(stream, "10%\r20%\r");
+  stream.end();
+  piped.mix.writeLines(utf8("muster: word\n"));
+  assertEquals(piped.text(), "A:10%\nA:20%\nmuster: word\n");
+
+  const terminal = newMix(TERMINAL);
+  const bar = terminal.add("A:");
+  push(bar, "\r10%");
+  push(bar, "\r20%");
+  assertEquals(terminal.text(), "\rA:10%\rA:20%");
+});
