@@ -35,7 +35,7 @@ const FIND_THE_PEER =
 export const KNOWN_CAUSES: readonly KnownCause[] = [
   {
     kind: "shared-memory-full",
-    pattern: /unable to allocate shared memory\(shm\)|worker .*killed by signal: Bus error/,
+    pattern: /unable to allocate shared memory\(shm\)/,
     summary: "/dev/shm is full; data loaders hand their batches over through it",
     advice: "Make it larger (docker run --shm-size=8g or --ipc=host; in Kubernetes an emptyDir with medium " +
       "Memory at /dev/shm), or use fewer data loader processes.",

@@ -80,9 +80,10 @@ function readBlock(lines: readonly string[], start: number): Block | null {
 function readPython(lines: readonly string[], start: number, prefix: string): Block | null {
   const body: string[] = [];
   for (let i = start; i < lines.length; i++) {
+    const line = lines[i]!;
     // Loggers trim the blank after the prefix on empty lines.
-    if (!lines[i]!.startsWith(prefix.trimEnd())) break;
-    body.push(lines[i]!.slice(prefix.length));
+    if (!line.startsWith(prefix) && line !== prefix.trimEnd()) break;
+    body.push(line.slice(prefix.length));
   }
   const exceptions: string[] = [];
   let at = 0;
