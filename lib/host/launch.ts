@@ -6,17 +6,17 @@
  */
 
 import { Agent } from "../agent/agent.ts";
-import type { AgentEffect } from "../agent/effect.ts";
+import type { AgentEffect, SayLevel } from "../agent/effect.ts";
 import type { AgentEvent } from "../agent/event.ts";
+import type { Verdict } from "../agent/report.ts";
 import { assertDefined, unreachable } from "../core/assert.ts";
-import type { SignalName } from "../core/errors.ts";
+import { type SignalName, SystemError } from "../core/errors.ts";
 import type { WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
 import { spawnFailure, type SpawnRequest, spawnWorker } from "./child.ts";
 import { wallNow } from "./clock.ts";
 import { Guard } from "./guard.ts";
-import type { LauncherLog } from "./launcher_log.ts";
 import { becomeSubreaper } from "./libc.ts";
 import { Loop } from "./loop.ts";
 import type { AttemptOutput, OutputHub } from "./output.ts";
@@ -24,13 +24,15 @@ import { carriesMark } from "./process_table.ts";
 import { watchSignals } from "./signals.ts";
 import { reapOrphans, sweepLeftovers } from "./sweep.ts";
 import { workerLimits } from "./worker_limits.ts";
+import { openWorkerStore, type WorkerStore } from "./worker_store.ts";
 
 /** What a launch needs that was made before it; the output goes on after it, for the last words. */
 export interface LaunchParts {
   readonly output: OutputHub;
-  readonly log: LauncherLog;
   readonly hostName: string;
   readonly stdinIsTerminal: boolean;
+  readonly say: (level: SayLevel, text: string) => void;
+  readonly report: (verdict: Verdict, attempts: readonly Verdict[]) => void;
 }
 
 /** Runs the job of `plan` on this node and returns the launcher's exit code. */
@@ -54,9 +56,11 @@ class Launch {
   readonly #workerPids = new Set<number>();
   /** Pids of workers that have not ended: Deno reaps them. */
   readonly #runningPids = new Set<number>();
-  readonly #startedAt = new Map<number, WallMs>();
-  readonly #endedAt = new Map<number, WallMs>();
+  /** By local rank, of this attempt. */
+  readonly #startedAt: WallMs[] = [];
+  readonly #endedAt: WallMs[] = [];
   #attemptOutput: AttemptOutput | undefined;
+  #evidence: EvidenceBaseline | undefined;
   #store: WorkerStore | undefined;
   #finish: (code: number) => void = () => {};
 
@@ -66,7 +70,7 @@ class Launch {
     this.#agent = new Agent(plan, markWithin(Deno.env.get(MARK_VARIABLE), this.#launcherId));
     this.#loop = new Loop(this.#agent, { kind: "wakeup" }, (effect) => this.#perform(effect));
     this.#guard = new Guard(this.#launcherId, () => {
-      this.#log.say("warning", "The guard process died and was replaced");
+      parts.say("warning", "The guard process died and was replaced");
     });
   }
 
@@ -110,9 +114,9 @@ class Launch {
         void this.#gatherEvidence();
         return;
       case "say":
-        return this.#parts.log.say(effect.level, effect.text);
+        return this.#parts.say(effect.level, effect.text);
       case "report":
-        return showReport(this.#plan, effect, this.#parts);
+        return this.#parts.report(effect.verdict, effect.attempts);
       case "exit":
         return this.#finish(effect.code);
       default:
@@ -122,7 +126,7 @@ class Launch {
 
   #openStore(): void {
     try {
-      this.#store = openWorkerStore(this.#plan.store, (line) => this.#parts.log.say("notice", line));
+      this.#store = openWorkerStore(this.#plan.store, (line: string) => this.#parts.say("notice", line));
       this.#loop.post({ kind: "store-ready", address: this.#store.host, port: this.#store.port });
     } catch (error) {
       this.#notPossible(error);
@@ -139,7 +143,7 @@ class Launch {
       this.#evidence = startEvidence();
       const errorFiles = Array.from(
         { length: this.#plan.workerCount },
-        (_, localRank) => output.errorFile(localRank),
+        (_, localRank) => output.errorFile(localRank) ?? "",
       );
       this.#loop.post({ kind: "attempt-ready", errorFiles });
     } catch (error) {
@@ -194,6 +198,13 @@ class Launch {
     // Deno reaps a worker before it tells: between the two its number could already be another's.
     if (pid === undefined || !this.#runningPids.has(pid)) return;
     kill(effect.target === "group" ? -pid : pid, effect.signal);
+  }
+
+  async #gatherEvidence(): Promise<void> {
+    const output = assertDefined(this.#attemptOutput, "The attempt's output");
+    await output.drained(DRAIN_LIMIT_MS);
+    const attempt = await this.#evidence.gather();
+    this.#loop.post({ kind: "evidence", attempt });
   }
 
   #ownChildren(): ReadonlySet<number> {

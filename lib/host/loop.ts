@@ -12,8 +12,11 @@ export interface Machine<Event, Effect> {
   nextWakeup(): InstantMs | undefined;
 }
 
-/** How long events are handled in one go before the runtime gets its turn. */
-const SLICE_MS = 8;
+/**
+ * How long events are handled in one go before the runtime gets its turn. Longer than the whole start of a small
+ * job, since the first timer of a process costs some 9 ms.
+ */
+const SLICE_MS = 50;
 
 export class Loop<Event extends { kind: string }, Effect> {
   readonly #machine: Machine<Event, Effect>;

@@ -10,29 +10,28 @@ import { signalSet } from "./process_table.ts";
 
 const SIG_IGN = 1n;
 
+export interface SignalHandlers {
+  readonly onSignal: (signal: SignalName) => void;
+  /** Some child of this process ended, started by Deno or not. */
+  readonly onChildEnded: () => void;
+  /** The terminal has a new size. */
+  readonly onResized: () => void;
+}
+
 export interface SignalWatch {
-  /** Signals that were asked for but are ignored by inheritance. */
-  readonly keptIgnored: readonly SignalName[];
   close(): void;
 }
 
 /** Calls `onSignal` for each of `signals`, but for those inherited as ignored. */
-export function watchSignals(
-  signals: readonly SignalName[],
-  onSignal: (signal: SignalName) => void,
-): SignalWatch {
+export function watchSignals(signals: readonly SignalName[], handlers: SignalHandlers): SignalWatch {
   const ignored = signalSet("SigIgn");
   const listeners: [Deno.Signal, () => void][] = [];
-  const keptIgnored: SignalName[] = [];
   const listen = (signal: Deno.Signal, listener: () => void) => {
     Deno.addSignalListener(signal, listener);
     listeners.push([signal, listener]);
   };
   for (const signal of new Set(signals)) {
-    if (ignored.has(SIGNAL_NUMBERS[signal])) {
-      keptIgnored.push(signal);
-      continue;
-    }
+    if (ignored.has(SIGNAL_NUMBERS[signal])) continue;
     listen(signal as Deno.Signal, () => handlers.onSignal(signal));
   }
   listen("SIGCHLD", handlers.onChildEnded);
@@ -41,7 +40,6 @@ export function watchSignals(
     if (ignored.has(SIGNAL_NUMBERS[signal])) libc()?.signal(SIGNAL_NUMBERS[signal], SIG_IGN);
   }
   return {
-    keptIgnored,
     close() {
       for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
     },

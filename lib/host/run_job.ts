@@ -1,0 +1,66 @@
+/** From a plan to the launcher's exit code: makes what the launch needs, runs it, and leaves nothing behind. */
+
+import type { SayLevel } from "../agent/effect.ts";
+import { EXIT_CODES, SystemError } from "../core/errors.ts";
+import type { LaunchPlan } from "../options/launch_plan.ts";
+import { openConsoles } from "./console.ts";
+import { launch } from "./launch.ts";
+import { LauncherLog } from "./launcher_log.ts";
+import { LogDirectory } from "./log_directory.ts";
+import { OutputHub } from "./output.ts";
+import { putOutReport } from "./report_output.ts";
+
+/** How long a console that does not read may hold up the launcher's end. */
+const FLUSH_LIMIT_MS = 5_000;
+
+/** Runs the job on this node. `notices` are said before it starts. */
+export async function runJob(plan: LaunchPlan, notices: readonly string[]): Promise<number> {
+  const consoles = openConsoles();
+  const log = new LauncherLog({ console: consoles.stderr.mix, logLevel: Deno.env.get("LOGLEVEL") });
+  // What is a detail in a log file is company for a person who waits.
+  const say = (level: SayLevel, text: string) =>
+    log.say(level === "info" && consoles.stderrIsTerminal ? "notice" : level, text);
+  for (const notice of notices) say("notice", notice);
+  let directory: LogDirectory;
+  try {
+    directory = LogDirectory.create({ baseDirectory: plan.logs.baseDirectory, jobId: plan.jobId });
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    say("error", error.message);
+    await log.settled();
+    await consoles.stderr.writer.flush(FLUSH_LIMIT_MS);
+    return EXIT_CODES.system;
+  }
+  const hostName = Deno.hostname();
+  const output = await OutputHub.open({
+    settings: {
+      ...plan.logs,
+      console: plan.console,
+      workerCount: plan.workerCount,
+      role: plan.role,
+      hostName,
+    },
+    consoles,
+    directory,
+    warn: (text) => say("warning", text),
+  });
+  const code = await launch(plan, {
+    output,
+    hostName,
+    stdinIsTerminal: Deno.stdin.isTerminal(),
+    say,
+    report: (verdict, attempts) =>
+      putOutReport(verdict, attempts, {
+        stderr: consoles.stderr,
+        log,
+        stderrIsTerminal: consoles.stderrIsTerminal,
+        reportPath: plan.reportPath,
+        ownErrorFile: plan.ownErrorFile,
+      }),
+  });
+  if (code === EXIT_CODES.success) directory.remove();
+  else if (directory.path !== null) say("notice", `Error files and logs are kept in ${directory.path}`);
+  await log.settled();
+  await output.close(FLUSH_LIMIT_MS);
+  return code;
+}
