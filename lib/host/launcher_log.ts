@@ -53,7 +53,8 @@ type Write = (kind: MessageKind, text: string) => void;
 export class LauncherLog {
   readonly #console: LineMix;
   readonly #lowest: Level;
-  readonly #waiting: { readonly kind: MessageKind; readonly text: string }[] = [];
+  /** What is said while the library is loaded, in order. */
+  readonly #waiting: (() => void)[] = [];
   #write: Write | undefined;
   #loading: Promise<void> | undefined;
 
@@ -76,8 +77,14 @@ export class LauncherLog {
     // Decided here too, so that a message that nobody sees does not load the library.
     if (LEVEL_ORDER.indexOf(LEVELS[kind]) < LEVEL_ORDER.indexOf(this.#lowest)) return;
     if (this.#write !== undefined) return this.#write(kind, text);
-    this.#waiting.push({ kind, text });
+    this.#waiting.push(() => this.#write!(kind, text));
     this.#loading ??= this.#load();
+  }
+
+  /** Shows whole lines as they are, such as a report, after what was said before. */
+  show(lines: string): void {
+    if (this.#waiting.length === 0) return this.#console.writeLines(utf8(lines));
+    this.#waiting.push(() => this.#console.writeLines(utf8(lines)));
   }
 
   /** Resolves when everything said so far has reached the console's queue. */
@@ -92,7 +99,7 @@ export class LauncherLog {
       // A message matters more than the way it takes.
       this.#write = (kind, text) => this.#print(LEVELS[kind], text);
     }
-    for (const { kind, text } of this.#waiting.splice(0)) this.#write(kind, text);
+    for (const write of this.#waiting.splice(0)) write();
   }
 
   async #connect(): Promise<Write> {
