@@ -9,9 +9,12 @@ import type { SignalName } from "../core/errors.ts";
 export interface WorkerCommand {
   /** The program to execute: an absolute path, or a name that the system finds on PATH. */
   readonly executable: string;
-  /** Arguments that are passed on as they are: `-u`, `-m`, the script. */
+  /** Arguments that are passed on as they are: `-u`, `-m`. */
   readonly fixedArguments: readonly string[];
-  /** The script's own arguments; Python's `Template.safe_substitute` with `local_rank` runs over each. */
+  /**
+   * The script, where Python runs it, and its arguments; Python's `Template.safe_substitute` with `local_rank` runs
+   * over each (`substituteLocalRank`), as under torchrun.
+   */
   readonly scriptArguments: readonly string[];
   /** The name under which the failure report knows the program (torchrun.md 3.6). */
   readonly displayName: string;
@@ -68,7 +71,7 @@ export interface LaunchPlan {
    * OMP_NUM_THREADS and TORCHELASTIC_SIGNALS_TO_HANDLE. What differs by rank is the agent's (worker_env.ts).
    */
   readonly environment: Readonly<Record<string, string>>;
-  /** `--gpus 0,2,5`: the devices to share out, as written; null: as inherited. */
+  /** `--gpus 0,2,5`: the devices for the workers, as their mask names them; null: as inherited. */
   readonly devices: readonly string[] | null;
   readonly virtualLocalRank: boolean;
   /** Visible-device lists inherited from the environment, for `--virtual-local-rank` (torchrun.md 6). */

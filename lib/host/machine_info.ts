@@ -1,0 +1,42 @@
+/** The machine under a plan: its values are read when a plan asks for them, and commands run only on request. */
+
+import type { MachineView } from "../options/machine_view.ts";
+import type { ParsedOptions } from "../options/options.ts";
+import { planLaunch, type PlanResult } from "../options/plan.ts";
+import { fileView } from "./file_view.ts";
+
+/** `nvidia-smi` can take seconds where the driver has to be loaded first, and hangs where a GPU is broken. */
+const COMMAND_LIMIT_MS = 30_000;
+
+/** Plans a launch on this machine, with the launcher's own environment. */
+export async function planOnThisMachine(parsed: ParsedOptions): Promise<PlanResult> {
+  const environment = Deno.env.toObject();
+  const uuid = crypto.randomUUID();
+  const machine = (commandOutput: string | null | undefined): MachineView => ({
+    environment,
+    cwd: Deno.cwd(),
+    files: fileView,
+    cpuCount: navigator.hardwareConcurrency,
+    uuid,
+    commandOutput,
+  });
+  const first = planLaunch(parsed, machine(undefined));
+  return first.needs === null ? first : planLaunch(parsed, machine(await outputOf(first.needs)));
+}
+
+/** What a command prints; null: it can't be run, fails or takes too long. */
+async function outputOf([program, ...args]: readonly string[]): Promise<string | null> {
+  try {
+    const command = new Deno.Command(program!, {
+      args,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+      signal: AbortSignal.timeout(COMMAND_LIMIT_MS),
+    });
+    const { success, stdout } = await command.output();
+    return success ? new TextDecoder().decode(stdout) : null;
+  } catch {
+    return null;
+  }
+}

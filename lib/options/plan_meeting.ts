@@ -1,0 +1,100 @@
+/**
+ * Where the workers meet, under which job id. With one machine nothing has to be agreed with others: whatever back
+ * end was named, the launcher's store on the loopback address is the place, and no port is taken but the one that
+ * static rendezvous names.
+ */
+
+import { givenName } from "./checks.ts";
+import { checkedValue } from "./checked.ts";
+import type { LaunchPlan } from "./launch_plan.ts";
+import { type MachineView, variable } from "./machine_view.ts";
+import type { ParsedOptions } from "./options.ts";
+import type { Findings } from "./findings.ts";
+import { chooseRendezvous, type RendezvousChoice } from "./rendezvous_choice.ts";
+import { parseEndpoint, parseNodes } from "./values.ts";
+
+export type Meeting = Pick<
+  LaunchPlan,
+  "jobId" | "rendezvousBackend" | "rendezvousEndpoint" | "nodesMin" | "nodesMax" | "nodeRank" | "store"
+>;
+
+/** Null when there is a problem. */
+export function planMeeting(parsed: ParsedOptions, machine: MachineView, findings: Findings): Meeting | null {
+  const { values } = parsed;
+  const nodes = checkedValue(parseNodes(values.nnodes));
+  if (nodes.max > 1) {
+    const source = givenName(parsed, "nnodes");
+    findings.problems.push({
+      message:
+        `${source}=${values.nnodes} asks for several machines, which this version cannot do yet: 1 is the most`,
+    });
+    return null;
+  }
+  const choice = chooseRendezvous(values);
+  const isStatic = choice.backend === "static";
+  if (isStatic && values.nodeRank !== 0) {
+    const source = givenName(parsed, "nodeRank");
+    findings.problems.push({ message: `${source} must be 0 with one machine: got ${values.nodeRank}` });
+    return null;
+  }
+  return {
+    jobId: jobId(parsed, choice, machine, findings),
+    rendezvousBackend: choice.backend,
+    rendezvousEndpoint: choice.endpoint,
+    nodesMin: nodes.min,
+    nodesMax: nodes.max,
+    nodeRank: isStatic ? values.nodeRank : 0,
+    store: {
+      port: isStatic ? staticPort(parsed, choice, findings) : anyPort(parsed, choice, findings),
+      // Static rendezvous always shares the launcher's store (torchrun.md 2).
+      hostedByLauncher: isStatic || variable(machine, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE") !== "1",
+    },
+  };
+}
+
+/** torchrun drops an id that was given wherever there is one machine; we do only where it must: `--standalone`. */
+function jobId(
+  parsed: ParsedOptions,
+  choice: RendezvousChoice,
+  machine: MachineView,
+  { notices, reasons }: Findings,
+): string {
+  const { rdzvId } = parsed.values;
+  const given = givenName(parsed, "rdzvId");
+  if (choice.because === "standalone") {
+    reasons.set("jobId", `new, because of ${givenName(parsed, "standalone")}`);
+    return machine.uuid;
+  }
+  if (choice.because === "alone" && (given === undefined || rdzvId === "")) {
+    reasons.set("jobId", "new, because no --rdzv-id is given");
+    return machine.uuid;
+  }
+  if (rdzvId !== "") return rdzvId;
+  const generated = String(BigInt(`0x${machine.uuid.replaceAll("-", "")}`));
+  reasons.set("jobId", `new, because ${given} is empty`);
+  notices.push(`${given} is empty, so the job is called ${generated}`);
+  return generated;
+}
+
+function staticPort(parsed: ParsedOptions, choice: RendezvousChoice, { notices, reasons }: Findings): number {
+  const { host, port } = checkedValue(parseEndpoint(choice.endpoint));
+  const source = givenName(parsed, "rdzvEndpoint") ?? givenName(parsed, "masterAddr");
+  if (source !== undefined && !/^(localhost|127\..*|::1)$/i.test(host)) {
+    notices.push(`${source} is not used with one machine: the workers meet at 127.0.0.1:${port}`);
+  }
+  const portSource = givenName(parsed, "rdzvEndpoint") ?? givenName(parsed, "masterPort");
+  reasons.set(
+    "store",
+    portSource === undefined ? "torchrun's port for static rendezvous" : `the port of ${portSource}`,
+  );
+  return port!;
+}
+
+function anyPort(parsed: ParsedOptions, choice: RendezvousChoice, { notices, reasons }: Findings): number {
+  if (choice.backend.startsWith("etcd")) {
+    const source = givenName(parsed, "rdzvBackend");
+    notices.push(`${source} ${choice.backend} is not used with one machine: etcd is not contacted`);
+  }
+  reasons.set("store", "any free port, because the job has one machine");
+  return 0;
+}

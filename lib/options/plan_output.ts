@@ -1,0 +1,62 @@
+/** Where the workers' input comes from and where output, logs and reports go (torchrun.md 5). */
+
+import { givenName } from "./checks.ts";
+import { checkedValue, quote } from "./checked.ts";
+import type { Findings } from "./findings.ts";
+import type { LaunchPlan, LogSettings } from "./launch_plan.ts";
+import { type MachineView, variable } from "./machine_view.ts";
+import type { Options, ParsedOptions } from "./options.ts";
+import { parseRankList, parseStreamMasks } from "./values.ts";
+
+export type Output = Pick<LaunchPlan, "console" | "stdinRank" | "reportPath" | "ownErrorFile" | "logs">;
+
+export function planOutput(parsed: ParsedOptions, machine: MachineView, findings: Findings): Output {
+  const { values } = parsed;
+  const ownErrorFile = variable(machine, "TORCHELASTIC_ERROR_FILE") || null;
+  if (ownErrorFile !== null) findings.reasons.set("ownErrorFile", "TORCHELASTIC_ERROR_FILE");
+  if (values.report !== null) checkReport(values.report, machine, findings);
+  return {
+    console: values.console,
+    stdinRank: values.stdinRank,
+    reportPath: values.report,
+    ownErrorFile,
+    logs: planLogs(parsed, machine, findings),
+  };
+}
+
+export function checkStdinRank({ stdinRank }: Options, workerCount: number, { problems }: Findings): void {
+  if (stdinRank === null || stdinRank < workerCount) return;
+  const ranks = workerCount === 1 ? "the only one is 0" : `they are 0 to ${workerCount - 1}`;
+  problems.push({ message: `--stdin-rank must be the local rank of a worker: ${ranks}, got ${stdinRank}` });
+}
+
+/** A report that can't be written would be missed when it is needed most. */
+function checkReport(path: string, { files }: MachineView, { problems }: Findings): void {
+  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".";
+  if (path === "" || files.kind(path) === "directory") {
+    problems.push({ message: `--report must be the name of a file: got ${quote(path)}` });
+  } else if (files.kind(folder) !== "directory") {
+    problems.push({ message: `--report cannot be written: there is no directory ${quote(folder)}` });
+  }
+}
+
+function planLogs(parsed: ParsedOptions, machine: MachineView, { problems, reasons }: Findings): LogSettings {
+  const { values } = parsed;
+  const baseDirectory = values.logDir || null;
+  if (baseDirectory !== null && machine.files.kind(baseDirectory) === "file") {
+    const source = givenName(parsed, "logDir");
+    problems.push({ message: `${source} must be a directory: ${quote(baseDirectory)} is a file` });
+  }
+  const name = "TORCHELASTIC_LOG_LINE_PREFIX_TEMPLATE";
+  const inherited = variable(machine, name) || null;
+  if (values.logLinePrefixTemplate === "" && inherited !== null) reasons.set("logs", `prefix from ${name}`);
+  return {
+    baseDirectory,
+    redirects: checkedValue(parseStreamMasks(values.redirects)),
+    tee: checkedValue(parseStreamMasks(values.tee)),
+    localRanksFilter: checkedValue(parseRankList(values.localRanksFilter)),
+    linePrefixTemplate: values.logLinePrefixTemplate || inherited,
+    duplicateStdoutFilters: values.duplicateStdoutFilters,
+    duplicateStderrFilters: values.duplicateStderrFilters,
+  };
+}
