@@ -8,6 +8,7 @@
 import { Agent } from "../agent/agent.ts";
 import type { AgentEffect, SayLevel } from "../agent/effect.ts";
 import type { AgentEvent } from "../agent/event.ts";
+import type { FailedAttempt, WorkerFacts } from "../agent/facts.ts";
 import type { Verdict } from "../agent/report.ts";
 import { assertDefined, unreachable } from "../core/assert.ts";
 import { type SignalName, SystemError } from "../core/errors.ts";
@@ -16,6 +17,7 @@ import type { LaunchPlan } from "../options/launch_plan.ts";
 import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
 import { spawnFailure, type SpawnRequest, spawnWorker } from "./child.ts";
 import { wallNow } from "./clock.ts";
+import { type Evidence, type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
 import { becomeSubreaper } from "./libc.ts";
 import { Loop } from "./loop.ts";
@@ -88,7 +90,8 @@ class Launch {
     this.#loop.close();
     await this.#attemptOutput?.drained(DRAIN_LIMIT_MS);
     signals.close();
-    await Promise.all([this.#guard.close(), this.#store?.close()]);
+    this.#store?.close();
+    await this.#guard.close();
     return code;
   }
 
@@ -203,8 +206,45 @@ class Launch {
   async #gatherEvidence(): Promise<void> {
     const output = assertDefined(this.#attemptOutput, "The attempt's output");
     await output.drained(DRAIN_LIMIT_MS);
-    const attempt = await this.#evidence.gather();
-    this.#loop.post({ kind: "evidence", attempt });
+    const { workers } = this.#agent;
+    const evidence = await assertDefined(this.#evidence, "The evidence's beginning").gather({
+      errorFiles: workers.map(({ localRank }) => output.errorFile(localRank) ?? ""),
+      statuses: workers.flatMap(({ status }) => status ?? []),
+    });
+    this.#loop.post({ kind: "evidence", attempt: this.#failedAttempt(evidence, output) });
+  }
+
+  #failedAttempt(evidence: Evidence, output: AttemptOutput): FailedAttempt {
+    const { jobId, role, command, maxRestarts, workerCount } = this.#plan;
+    const workers = this.#agent.workers.flatMap((worker): WorkerFacts[] => {
+      const { localRank, pid, status, endOrder, stopRequested } = worker;
+      if (pid === undefined || status === undefined || endOrder === undefined) return [];
+      return [{
+        localRank,
+        rank: localRank,
+        pid,
+        status,
+        startedAt: assertDefined(this.#startedAt[localRank]),
+        endedAt: assertDefined(this.#endedAt[localRank]),
+        endOrder,
+        stoppedByUs: stopRequested,
+        errorFile: evidence.errorFiles[localRank] ?? null,
+        tail: output.tail(localRank),
+        logFiles: output.logFiles(localRank),
+        endedByWatchdog: this.#agent.watchdogReason(localRank),
+      }];
+    });
+    return {
+      jobId,
+      host: this.#parts.hostName,
+      role,
+      displayName: command.displayName,
+      attempt: this.#agent.attempt,
+      maxRestarts,
+      worldSize: workerCount,
+      workers,
+      machine: evidence.machine,
+    };
   }
 
   #ownChildren(): ReadonlySet<number> {
