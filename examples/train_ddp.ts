@@ -33,10 +33,7 @@ interface Options {
 }
 
 async function train(rank: number, worldSize: number, attempt: number, options: Options): Promise<void> {
-  const store = await StoreClient.connect({
-    host: Deno.env.get("MASTER_ADDR")!,
-    port: Number(Deno.env.get("MASTER_PORT")),
-  });
+  const store = await StoreClient.fromEnvironment();
   const saved = restore(options.checkpointPath);
   const attemptsBegan = [...saved.attemptsBegan, saved.step];
   let weights = saved.weights;
