@@ -15,7 +15,7 @@ import { type SignalName, SystemError } from "../core/errors.ts";
 import type { WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
-import { spawnFailure, type SpawnRequest, spawnWorker } from "./child.ts";
+import { spawnFailure, type SpawnRequest, spawnWorker, type WorkerChild } from "./child.ts";
 import { wallNow } from "./clock.ts";
 import { type Evidence, type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
@@ -42,8 +42,10 @@ export function launch(plan: LaunchPlan, parts: LaunchParts): Promise<number> {
   return new Launch(plan, parts).run();
 }
 
-/** How long the output of processes that are gone may take to arrive. */
-const DRAIN_LIMIT_MS = 2_000;
+/** How long the output of processes that are gone may take to reach its files and consoles. */
+const DRAIN_LIMIT_MS = 10_000;
+/** The same where a process that was left running holds a stream open: its end will not come. */
+const DRAIN_LIMIT_OPEN_MS = 250;
 
 class Launch {
   readonly #plan: LaunchPlan;
@@ -88,7 +90,7 @@ class Launch {
       this.#loop.post({ kind: "start" });
     });
     this.#loop.close();
-    await this.#attemptOutput?.drained(DRAIN_LIMIT_MS);
+    await this.#attemptOutput?.drained(this.#plan.keepDaemons ? DRAIN_LIMIT_OPEN_MS : DRAIN_LIMIT_MS);
     signals.close();
     this.#store?.close();
     await this.#guard.close();
