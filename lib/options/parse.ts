@@ -3,7 +3,7 @@
  * (torchrun.md 1.1). All problems are found in one pass; options come out only if there is none.
  */
 
-import { assertDefined, unreachable } from "../core/assert.ts";
+import { unreachable } from "../core/assert.ts";
 import type { UsageProblem } from "../core/errors.ts";
 import { divideArguments, type Occurrence } from "./arguments.ts";
 import { checkCombinations } from "./checks.ts";
@@ -18,11 +18,17 @@ import { parseCommaList } from "./values.ts";
 /** The launcher's variables: text by name. */
 export type Environment = Readonly<Record<string, string>>;
 
+/** A text that was asked for instead of a launch. */
+export interface TextRequest {
+  readonly name: RequestName;
+  readonly value: string | null;
+}
+
 export interface ParseResult {
   /** Null when there is a problem or a request. */
   readonly options: ParsedOptions | null;
-  /** A text that was asked for instead of a launch; it is printed whatever else is wrong. */
-  readonly request: { readonly name: RequestName; readonly value: string | null } | null;
+  /** It is answered whatever else is wrong with the line. */
+  readonly request: TextRequest | null;
   readonly problems: readonly UsageProblem[];
   /** For the user to know; nothing keeps the job from starting. */
   readonly notices: readonly string[];
@@ -53,7 +59,10 @@ export function parseCommandLine(
     values.set(spec.name, settled.value);
     origins.set(spec.name, settled.origin);
   }
-  if (divided.script === null) problems.push({ message: "There is no script to start" });
+  if (divided.script === null) {
+    const hint = "Options come first, then the script, then the script's own arguments";
+    problems.push({ message: "There is no script to start", hint });
+  }
   values.set("trainingScript", divided.script ?? "");
   values.set("trainingScriptArgs", divided.scriptArguments);
 
@@ -109,7 +118,7 @@ function settleOption(
 
 /** The value of a text by the option's kind; a flag has a text only where a variable gives it. */
 function convert(spec: OptionSpec, { text, origin }: Given): Checked<unknown> {
-  if (text === null) return accept(spec.kind === "mode" ? assertDefined(spec.choices)[0] : true);
+  if (text === null) return accept(spec.kind === "mode" ? spec.choices?.[0] : true);
   const wrong = (wanted: string) => refuse(`${origin.name} must be ${wanted}: got ${quote(text)}`);
   if (origin.kind === "flag" && spec.choices !== null && !spec.choices.includes(text)) {
     return wrong(spec.choices.join(", ").replace(/, ([^,]*)$/, " or $1"));

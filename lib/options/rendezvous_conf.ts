@@ -51,7 +51,14 @@ export function checkRendezvousConf(
   return { problems, notices };
 }
 
-type Kind = "integer" | "positive integer" | "non-negative number" | "boolean" | "store type" | "text";
+type Kind =
+  | "integer"
+  | "positive integer"
+  | "non-negative number"
+  | "boolean"
+  | "store type"
+  | "protocol"
+  | "text";
 
 const WANTED: Readonly<Record<Exclude<Kind, "text">, string>> & { readonly text: string } = {
   "integer": "a whole number",
@@ -59,6 +66,7 @@ const WANTED: Readonly<Record<Exclude<Kind, "text">, string>> & { readonly text:
   "non-negative number": "a number of at least 0",
   "boolean": "1, true, t, yes, y, 0, false, f, no or n",
   "store type": "tcp or file",
+  "protocol": "http or https",
   "text": "text",
 };
 
@@ -76,12 +84,12 @@ const DYNAMIC: Readonly<Record<string, Kind>> = {
 const KEYS: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
   "static": { timeout: "integer", rank: "text" },
   "c10d": { ...DYNAMIC, is_host: "boolean", store_type: "store type", timeout: "text" },
-  "etcd-v2": { ...DYNAMIC, protocol: "text", ssl_cert: "text", ssl_cert_key: "text", ca_cert: "text" },
+  "etcd-v2": { ...DYNAMIC, protocol: "protocol", ssl_cert: "text", ssl_cert_key: "text", ca_cert: "text" },
   "etcd": {
     timeout: "integer",
     last_call_timeout: "integer",
     etcd_prefix: "text",
-    protocol: "text",
+    protocol: "protocol",
     cacert: "text",
     cert: "text",
     key: "text",
@@ -106,6 +114,8 @@ function isOfKind(value: string, kind: Kind): boolean {
       return /^(1|true|t|yes|y|0|false|f|no|n)$/i.test(value);
     case "store type":
       return /^(tcp|file)$/i.test(value);
+    case "protocol":
+      return /^https?$/i.test(value);
   }
 }
 

@@ -1,5 +1,6 @@
 /** torchrun 2.15's options, and the one of `torch.distributed.launch`. Source: torchrun.md 1.3; defaults as there. */
 
+import { DEVICE_KINDS } from "./devices.ts";
 import { type OptionRow, type OptionSpec, optionSpec } from "./spec.ts";
 import {
   checkNotNegative,
@@ -8,6 +9,7 @@ import {
   parseRankList,
   parseSignalNames,
   parseStreamMasks,
+  parseWorkerCount,
 } from "./values.ts";
 import { parseRendezvousConf } from "./rendezvous_conf.ts";
 
@@ -18,7 +20,8 @@ const ROWS: readonly OptionRow[] = [
     kind: "text",
     default: "1",
     metavar: "N",
-    completes: ["auto", "cpu", "gpu", "xpu", "npu", "hpu", "cuda"],
+    check: parseWorkerCount,
+    completes: DEVICE_KINDS,
     group: "Workers",
     tier: "common",
     help:
@@ -87,7 +90,9 @@ const ROWS: readonly OptionRow[] = [
     check: parseNodes,
     group: "Nodes",
     tier: "common",
-    help: "Machines in the job: a number, or MIN:MAX for a job that may grow and shrink.",
+    help:
+      "Machines in the job: a number, or MIN:MAX for a job that may grow and shrink. More than one is not in " +
+      "force yet.",
   },
   {
     name: "standalone",
@@ -331,8 +336,8 @@ const ROWS: readonly OptionRow[] = [
     long: "help",
     short: "-h",
     kind: "mode",
-    choices: ["all"],
     metavar: "[all]",
+    completes: ["all"],
     group: "Information",
     tier: "common",
     help: "Print the common options; with the word 'all' every one.",

@@ -5,8 +5,20 @@
 
 import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
 import { accept, type Checked, quote, refuse } from "./checked.ts";
+import { DEVICE_KINDS, type DeviceKind } from "./devices.ts";
 import type { StreamMask, StreamMasks } from "./launch_plan.ts";
 import { parsePythonFloat, parsePythonInteger } from "./python_numbers.ts";
+
+/** A number of workers, or what to count. */
+export function parseWorkerCount(text: string, source = "--nproc-per-node"): Checked<number | DeviceKind> {
+  const kind = DEVICE_KINDS.find((word) => word === text);
+  if (kind !== undefined) return accept(kind);
+  const count = parsePythonInteger(text);
+  if (count === null) {
+    return refuse(`${source} must be a number or one of ${DEVICE_KINDS.join(", ")}: got ${quote(text)}`);
+  }
+  return count > 0 ? accept(count) : refuse(`${source} needs at least one worker: got ${quote(text)}`);
+}
 
 export interface NodeRange {
   readonly min: number;
@@ -136,7 +148,7 @@ export function parseForwardedSignals(
 }
 
 export const checkNotNegative = checkNumber("at least 0", (value) => value >= 0);
-export const checkPositive = checkNumber("greater than 0", (value) => value > 0);
+export const checkPositive = checkNumber("greater than 0", (value) => value > 0 && value !== Infinity);
 
 /** A check of a number; `wanted` says in words what must hold. */
 function checkNumber(
