@@ -65,6 +65,11 @@ export class LogDirectory {
     });
   }
 
+  /** Whether there is more than empty directories. */
+  get hasFiles(): boolean {
+    return this.path !== null && holdsFile(this.path);
+  }
+
   /** Removes a temporary directory with everything in it; one that the user asked for stays. */
   remove(): void {
     if (this.#temporaryBase === null) return;
@@ -74,6 +79,13 @@ export class LogDirectory {
       // A leftover of a worker may still write into it: what can't be removed is left to the system's cleaner.
     }
   }
+}
+
+function holdsFile(directory: string): boolean {
+  for (const entry of Deno.readDirSync(directory)) {
+    if (!entry.isDirectory || holdsFile(`${directory}/${entry.name}`)) return true;
+  }
+  return false;
 }
 
 function makeTemporaryBase(): string {

@@ -58,8 +58,9 @@ export async function runJob(plan: LaunchPlan, notices: readonly string[]): Prom
         ownErrorFile: plan.ownErrorFile,
       }),
   });
-  if (code === EXIT_CODES.success) directory.remove();
-  else if (directory.path !== null) say("notice", `Error files and logs are kept in ${directory.path}`);
+  const isWorthKeeping = code !== EXIT_CODES.success && directory.hasFiles;
+  if (isWorthKeeping) say("notice", `Error files and logs are kept in ${directory.path}`);
+  else directory.remove();
   await log.settled();
   await output.close(FLUSH_LIMIT_MS);
   return code;
