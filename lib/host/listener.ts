@@ -1,0 +1,148 @@
+/**
+ * Listening sockets and held ports. What Deno has no API for goes to the C library where that is at hand (Linux with
+ * glibc): the backlog (Deno's is 511: a burst of connecting workers overflows it and each waits a second for its
+ * next try) and a port that is bound without being listened on.
+ */
+
+import { SystemError } from "../core/errors.ts";
+
+const SYMBOLS = {
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  getsockopt: { parameters: ["i32", "i32", "i32", "buffer", "buffer"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  listen: { parameters: ["i32", "i32"], result: "i32" },
+  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+} as const;
+
+type SocketCalls = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+/**
+ * What `use` makes of the C library, which is open for that long only: it is needed once or twice in a launcher's life.
+ * Null where there is none to be had: musl, macOS, no permission for FFI.
+ */
+function withSocketCalls<Result>(use: (calls: SocketCalls) => Result): Result | null {
+  if (Deno.build.os !== "linux") return null;
+  let library: Deno.DynamicLibrary<typeof SYMBOLS>;
+  try {
+    library = Deno.dlopen("libc.so.6", SYMBOLS);
+  } catch {
+    // Not an error: each caller has a way without it.
+    return null;
+  }
+  try {
+    return use(library.symbols);
+  } finally {
+    library.close();
+  }
+}
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+/** 1 for a socket that listens. */
+const SO_ACCEPTCONN = 30;
+/** The kernel cuts it down to net.core.somaxconn. */
+const BACKLOG_MAX = 65535;
+/** Size of `struct sockaddr_in6`, the larger of the two. */
+const ADDRESS_BYTES = 28;
+/** A launcher has few descriptors when it opens its stores; a listener beyond keeps Deno's own backlog. */
+const DESCRIPTORS_SEARCHED = 1024;
+
+/**
+ * Listens on `host` and `port` (0: any free port) with the longest backlog that the system allows.
+ * @throws {SystemError} The address can't be bound.
+ */
+export function listenTcp(host: string, port: number): Deno.TcpListener {
+  let listener: Deno.TcpListener;
+  try {
+    listener = Deno.listen({ hostname: host, port });
+  } catch (error) {
+    throw new SystemError(bindProblem(host, port, error));
+  }
+  raiseBacklog(listener.addr.port);
+  return listener;
+}
+
+/** A port that is held, but not listened on. */
+export interface ReservedPort {
+  readonly port: number;
+  /** Lets the port go. */
+  release(): void;
+}
+
+/**
+ * Holds a port on which somebody else will listen: a worker that hosts the store itself
+ * (TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1). The socket has SO_REUSEADDR and never listens, so the system gives the port to
+ * nobody who asks for any free one, and still lets PyTorch's server, which sets SO_REUSEADDR too, listen on it.
+ * Without the C library the port is only looked up: it was free a moment ago, and somebody else may take it.
+ * @throws {SystemError} The port can't be had.
+ */
+export function reservePort(options: { readonly host: string; readonly port: number }): ReservedPort {
+  const { host, port } = options;
+  const address = socketAddress(host, port);
+  const held = withSocketCalls((calls) => {
+    const descriptor = calls.socket(address.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    calls.setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, new Int32Array([1]), 4);
+    if (descriptor >= 0 && calls.bind(descriptor, address.bytes, address.bytes.length) === 0) {
+      const release = () => void withSocketCalls((calls) => calls.close(descriptor));
+      return { port: boundPort(calls, descriptor)!, release };
+    }
+    calls.close(descriptor);
+    return null;
+  });
+  if (held !== null) return held;
+  // Where the system refused, this attempt fails too, and knows the reason.
+  const listener = listenTcp(host, port);
+  const found = listener.addr.port;
+  listener.close();
+  return { port: found, release: () => {} };
+}
+
+function bindProblem(host: string, port: number, error: unknown): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return `Cannot listen on ${host}:${port}: the port is in use; stop what holds it, choose another port, or 0 for any`;
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return `Cannot listen on ${host}:${port}: ${reason}; name an address of this machine and a port that is open to you`;
+}
+
+function raiseBacklog(port: number): void {
+  withSocketCalls((calls) => {
+    for (let descriptor = 3; descriptor < DESCRIPTORS_SEARCHED; descriptor++) {
+      if (boundPort(calls, descriptor) !== port) continue;
+      const isListening = new Int32Array(1);
+      calls.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, isListening, new Uint32Array([4]));
+      if (isListening[0] === 1) return calls.listen(descriptor, BACKLOG_MAX);
+    }
+  });
+}
+
+/** The local port of a TCP socket; undefined for anything else. */
+function boundPort(calls: SocketCalls, descriptor: number): number | undefined {
+  const bytes = new Uint8Array(ADDRESS_BYTES);
+  if (calls.getsockname(descriptor, bytes, new Uint32Array([ADDRESS_BYTES])) !== 0) return undefined;
+  const family = bytes[0]! | (bytes[1]! << 8);
+  return family === AF_INET || family === AF_INET6 ? (bytes[2]! << 8) | bytes[3]! : undefined;
+}
+
+/** A `struct sockaddr_in` or, for the unspecified and loopback addresses of IPv6, `sockaddr_in6`. */
+function socketAddress(host: string, port: number): { family: number; bytes: Uint8Array<ArrayBuffer> } {
+  if (host === "::" || host === "::1") {
+    const bytes = new Uint8Array(ADDRESS_BYTES);
+    bytes.set([AF_INET6, 0, port >> 8, port & 255]);
+    bytes[23] = host === "::1" ? 1 : 0;
+    return { family: AF_INET6, bytes };
+  }
+  const parts = host.split(".").map(Number);
+  if (parts.length !== 4 || parts.some((part) => !(part >= 0 && part <= 255))) {
+    throw new SystemError(`Cannot reserve a port on ${host}: it is no IPv4 address, "::" or "::1"`);
+  }
+  const bytes = new Uint8Array(16);
+  bytes.set([AF_INET, 0, port >> 8, port & 255, ...parts]);
+  return { family: AF_INET, bytes };
+}

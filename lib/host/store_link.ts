@@ -1,0 +1,140 @@
+/** One socket to a store server, driven by a `ClientMachine`: written in batches, read for ever, timed by one timer. */
+
+import type { InstantMs } from "../core/time.ts";
+import { type Answer, ClientMachine, type Outcome } from "../store/client.ts";
+import { PeerError, type Request } from "../store/wire.ts";
+
+/** The connection to the store is lost; what was under way may or may not have happened. */
+export class StoreConnectionError extends Error {
+  override readonly name = "StoreConnectionError";
+}
+
+const READ_BYTES = 64 * 1024;
+const CLOSED = "was closed";
+
+interface Waiter {
+  readonly resolve: (outcome: Outcome | null) => void;
+  readonly reject: (error: StoreConnectionError) => void;
+}
+
+export class StoreLink {
+  readonly #socket: Deno.TcpConn;
+  readonly #name: string;
+  readonly #machine = new ClientMachine();
+  readonly #waiters = new Map<number, Waiter>();
+  #failure: StoreConnectionError | null = null;
+  #isWriting = false;
+  #isClosing = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt: InstantMs = Infinity;
+
+  /** `name`: how errors call the server. */
+  constructor(socket: Deno.TcpConn, name: string) {
+    this.#socket = socket;
+    this.#name = name;
+    socket.setNoDelay(true);
+    this.#read();
+  }
+
+  get isClosed(): boolean {
+    return this.#failure !== null;
+  }
+
+  /**
+   * Sends a request; resolves to its outcome, or to null for one that has no reply, once it is on its way.
+   * @throws {StoreConnectionError} The connection is lost, or was closed.
+   */
+  request(request: Request, deadline: InstantMs): Promise<Outcome | null> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== null) return reject(this.#failure);
+      const ticket = this.#machine.request(request, deadline);
+      if (ticket === null) resolve(null);
+      else this.#waiters.set(ticket, { resolve, reject });
+      this.#setTimer();
+      // Requests made in one turn leave in one write.
+      if (!this.#isWriting) {
+        this.#isWriting = true;
+        queueMicrotask(() => this.#write());
+      }
+    });
+  }
+
+  /** Closes the socket once what was sent is written; open requests fail. */
+  close(): void {
+    this.#isClosing = true;
+    if (!this.#isWriting) this.#fail(CLOSED);
+  }
+
+  async #write(): Promise<void> {
+    const { output } = this.#machine;
+    try {
+      while (output.length > 0) output.advance(await this.#socket.write(output.peek()));
+    } catch (error) {
+      this.#fail(reasonOf(error));
+    }
+    this.#isWriting = false;
+    if (this.#isClosing) this.#fail(CLOSED);
+  }
+
+  async #read(): Promise<void> {
+    const buffer = new Uint8Array(READ_BYTES);
+    try {
+      while (true) {
+        const length = await this.#socket.read(buffer);
+        if (length === null) return this.#fail("was closed by the server");
+        for (const answer of this.#machine.receive(buffer.subarray(0, length))) this.#settle(answer);
+      }
+    } catch (error) {
+      this.#fail(reasonOf(error));
+    }
+  }
+
+  #settle(answer: Answer): void {
+    const waiter = this.#waiters.get(answer.ticket);
+    this.#waiters.delete(answer.ticket);
+    waiter?.resolve(answer.outcome);
+  }
+
+  /** A timer that is early only looks again; one that is late would be wrong. */
+  #setTimer(): void {
+    const next = this.#machine.nextWakeup();
+    if (next === undefined || next >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = next;
+    this.#timer = setTimeout(() => this.#wake(), Math.min(next - performance.now(), TIMER_MS_MAX));
+    // Only an open request keeps a program alive, by the socket that is being read.
+    this.#timer.unref();
+  }
+
+  #wake(): void {
+    this.#timerAt = Infinity;
+    try {
+      this.#machine.wake(performance.now());
+    } catch (error) {
+      this.#fail(reasonOf(error));
+      return;
+    }
+    this.#setTimer();
+    if (this.#machine.output.length > 0 && !this.#isWriting) {
+      this.#isWriting = true;
+      this.#write();
+    }
+  }
+
+  #fail(reason: string): void {
+    if (this.#failure !== null) return;
+    this.#failure = new StoreConnectionError(`The connection to the store at ${this.#name} ${reason}`);
+    clearTimeout(this.#timer);
+    this.#socket.close();
+    for (const waiter of this.#waiters.values()) waiter.reject(this.#failure);
+    this.#waiters.clear();
+  }
+}
+
+/** What `setTimeout` takes at most. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+function reasonOf(error: unknown): string {
+  if (error instanceof PeerError) return `can't be used: the server ${error.message}`;
+  return `is lost: ${error instanceof Error ? error.message : error}`;
+}

@@ -1,0 +1,288 @@
+/**
+ * A TCPStore server on sockets: reads, hands bytes to `StoreConnection`, writes what it answers. All decisions are in
+ * `lib/store`. One slow, silent or broken peer costs the others nothing: nothing is read from who does not read, and
+ * who breaks a rule is closed with one line in the log.
+ */
+
+import { StoreConnection } from "../store/connection.ts";
+import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
+import { Table } from "../store/table.ts";
+import { type Dialect, PeerError } from "../store/wire.ts";
+import { listenTcp } from "./listener.ts";
+
+export interface StoreServerOptions {
+  /** Address to listen on, the only one; "::" listens on all of IPv6 and IPv4. */
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  /** What every client speaks; null, the default: found out for each connection. */
+  readonly dialect?: Dialect | null;
+  readonly limits?: Partial<StoreLimits>;
+  /** One line without newline for each connection that is refused or closed by the server. */
+  readonly onLog?: (line: string) => void;
+}
+
+/** Counters of a server; all but the first three only grow. */
+export interface StoreStats {
+  readonly connections: number;
+  readonly keys: number;
+  readonly storedBytes: number;
+  readonly acceptedConnections: number;
+  /** Closed by the server for a broken rule or a limit. */
+  readonly closedConnections: number;
+  readonly requests: number;
+}
+
+export interface StoreServer {
+  readonly host: string;
+  readonly port: number;
+  readonly stats: StoreStats;
+  /** Empties the store and closes all connections, at the same address: what a new attempt starts with. */
+  reset(): void;
+  /** Stops listening and closes all connections. */
+  close(): void;
+}
+
+/**
+ * Starts a server; it listens when this returns.
+ * @throws {SystemError} The address can't be bound.
+ */
+export function startStoreServer(options: StoreServerOptions): StoreServer {
+  return new TcpStoreServer(options);
+}
+
+/** How long nothing must follow an operation 8 that may be A's or B's (tcpstore-protocol, "Generations A and B"). */
+const SILENCE_MS = 20;
+const READ_BYTES_IDLE = 512;
+const READ_BYTES_BUSY = 64 * 1024;
+
+type Timer = ReturnType<typeof setTimeout>;
+
+/** A connection and its socket. */
+interface Peer {
+  readonly socket: Deno.TcpConn;
+  readonly connection: StoreConnection;
+  isClosed: boolean;
+  isWriting: boolean;
+  /** Wakes the reader that waits for the replies to be read. */
+  onDrained: (() => void) | null;
+  silenceTimer: Timer | undefined;
+}
+
+class TcpStoreServer implements StoreServer {
+  readonly #limits: StoreLimits;
+  readonly #dialect: Dialect | null;
+  readonly #onLog: (line: string) => void;
+  readonly #listener: Deno.TcpListener;
+  #table: Table;
+  readonly #peers = new Set<Peer>();
+  /** Peers inside a request, with the time by which it must be complete; the earliest first. */
+  readonly #unfinished = new Map<Peer, number>();
+  #unfinishedTimer: Timer | undefined;
+  /** Peers whose replies have not been handed to their socket. */
+  #unwritten: Peer[] = [];
+  #acceptedConnections = 0;
+  #closedConnections = 0;
+  #requestsOfGone = 0;
+
+  constructor(options: StoreServerOptions) {
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#dialect = options.dialect ?? null;
+    this.#onLog = options.onLog ?? (() => {});
+    this.#table = new Table(this.#limits);
+    this.#listener = listenTcp(options.host, options.port);
+    this.#accept();
+  }
+
+  get host(): string {
+    return this.#listener.addr.hostname;
+  }
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  get stats(): StoreStats {
+    let requests = this.#requestsOfGone;
+    for (const peer of this.#peers) requests += peer.connection.requestCount;
+    return {
+      connections: this.#peers.size,
+      keys: this.#table.keyCount,
+      storedBytes: this.#table.storedBytes,
+      acceptedConnections: this.#acceptedConnections,
+      closedConnections: this.#closedConnections,
+      requests,
+    };
+  }
+
+  reset(): void {
+    this.#table = new Table(this.#limits);
+    for (const peer of this.#peers) this.#close(peer);
+  }
+
+  close(): void {
+    this.#listener.close();
+    this.reset();
+  }
+
+  async #accept(): Promise<void> {
+    for await (const socket of this.#listener) {
+      this.#acceptedConnections++;
+      if (this.#peers.size >= this.#limits.connectionsMax) {
+        this.#refuse(socket, `a connection more than the limit of ${this.#limits.connectionsMax}`);
+        socket.close();
+        continue;
+      }
+      this.#serve(socket);
+    }
+  }
+
+  async #serve(socket: Deno.TcpConn): Promise<void> {
+    const peer: Peer = {
+      socket,
+      connection: new StoreConnection(this.#table, {
+        limits: this.#limits,
+        dialect: this.#dialect,
+        onOutput: () => this.#unwritten.push(peer),
+      }),
+      isClosed: false,
+      isWriting: false,
+      onDrained: null,
+      silenceTimer: undefined,
+    };
+    this.#peers.add(peer);
+    try {
+      socket.setNoDelay(true);
+      await this.#read(peer);
+    } catch (error) {
+      if (error instanceof PeerError) this.#refuse(socket, error.message);
+      else if (!isConnectionEnd(error)) throw error;
+    } finally {
+      this.#close(peer);
+    }
+  }
+
+  async #read(peer: Peer): Promise<void> {
+    const { socket, connection } = peer;
+    const idleBuffer = new Uint8Array(READ_BYTES_IDLE);
+    let buffer = idleBuffer;
+    while (true) {
+      const length = await socket.read(buffer);
+      if (length === null) return;
+      clearTimeout(peer.silenceTimer);
+      connection.receive(length === buffer.length ? buffer : buffer.subarray(0, length));
+      this.#flush();
+      while (connection.isBacklogged) {
+        await new Promise<void>((resolve) => peer.onDrained = resolve);
+        if (peer.isClosed) return;
+        connection.resume();
+        this.#flush();
+      }
+      this.#watchUnfinished(peer);
+      // Who fills the small buffer has more to say; who does not is given up the large one.
+      if (length === buffer.length) buffer = buffer === idleBuffer ? new Uint8Array(READ_BYTES_BUSY) : buffer;
+      else if (length < READ_BYTES_IDLE) buffer = idleBuffer;
+    }
+  }
+
+  /** Writes what the last requests have answered, to whom it may be. */
+  #flush(): void {
+    if (this.#unwritten.length === 0) return;
+    const peers = this.#unwritten;
+    this.#unwritten = [];
+    for (const peer of peers) {
+      if (!peer.isWriting && !peer.isClosed) this.#write(peer);
+    }
+  }
+
+  async #write(peer: Peer): Promise<void> {
+    const { output } = peer.connection;
+    peer.isWriting = true;
+    try {
+      while (output.length > 0) {
+        output.advance(await peer.socket.write(output.peek()));
+        if (peer.onDrained !== null && !peer.connection.isBacklogged) this.#wakeReader(peer);
+      }
+    } catch (error) {
+      if (!isConnectionEnd(error)) throw error;
+      this.#close(peer);
+    } finally {
+      peer.isWriting = false;
+    }
+  }
+
+  #wakeReader(peer: Peer): void {
+    peer.onDrained?.();
+    peer.onDrained = null;
+  }
+
+  /** Sets the deadlines of what has begun and not ended. */
+  #watchUnfinished(peer: Peer): void {
+    const { connection } = peer;
+    if (!connection.isInside) {
+      if (this.#unfinished.size > 0) this.#unfinished.delete(peer);
+      return;
+    }
+    if (connection.awaitsSilence) {
+      peer.silenceTimer = setTimeout(() => this.#onSilence(peer), SILENCE_MS);
+    }
+    if (this.#unfinished.has(peer)) return;
+    this.#unfinished.set(peer, performance.now() + this.#limits.requestMs);
+    this.#unfinishedTimer ??= setTimeout(() => this.#closeOverdue(), this.#limits.requestMs);
+  }
+
+  #onSilence(peer: Peer): void {
+    try {
+      peer.connection.silence();
+      this.#unfinished.delete(peer);
+      this.#flush();
+    } catch (error) {
+      if (!(error instanceof PeerError)) throw error;
+      this.#refuse(peer.socket, error.message);
+      this.#close(peer);
+    }
+  }
+
+  #closeOverdue(): void {
+    this.#unfinishedTimer = undefined;
+    const now = performance.now();
+    for (const [peer, deadline] of this.#unfinished) {
+      if (deadline > now) {
+        this.#unfinishedTimer = setTimeout(() => this.#closeOverdue(), deadline - now);
+        return;
+      }
+      this.#refuse(peer.socket, `did not finish a request within the limit of ${this.#limits.requestMs} ms`);
+      this.#close(peer);
+    }
+  }
+
+  #refuse(socket: Deno.TcpConn, reason: string): void {
+    this.#closedConnections++;
+    const { hostname, port } = socket.remoteAddr;
+    this.#onLog(`Store ${this.host}:${this.port} closed the connection of ${hostname}:${port}: it ${reason}`);
+  }
+
+  #close(peer: Peer): void {
+    if (peer.isClosed) return;
+    peer.isClosed = true;
+    this.#peers.delete(peer);
+    this.#unfinished.delete(peer);
+    if (this.#unfinished.size === 0) {
+      clearTimeout(this.#unfinishedTimer);
+      this.#unfinishedTimer = undefined;
+    }
+    clearTimeout(peer.silenceTimer);
+    this.#requestsOfGone += peer.connection.requestCount;
+    peer.connection.leave();
+    peer.socket.close();
+    this.#wakeReader(peer);
+  }
+}
+
+/** The peer, or we, closed: nothing to report. Anything else is a defect. */
+function isConnectionEnd(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.TimedOut ||
+    error instanceof Deno.errors.NotConnected;
+}

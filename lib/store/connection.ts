@@ -1,0 +1,98 @@
+/**
+ * One connection to a store server, without its socket: bytes in, requests applied to the table, replies into `output`.
+ * Replies come in the order of the requests; a WAIT alone is answered later than what follows it (as by PyTorch's
+ * server, which is how CANCEL_WAIT can work).
+ */
+
+import { encodeReply } from "./encode.ts";
+import type { StoreLimits } from "./limits.ts";
+import { OutputQueue } from "./output_queue.ts";
+import { RequestDecoder } from "./request_decoder.ts";
+import type { Table, TableClient } from "./table.ts";
+import type { Dialect, Reply, Request } from "./wire.ts";
+
+export interface ConnectionOptions {
+  readonly limits: StoreLimits;
+  /** What every client speaks; null: find out for each. */
+  readonly dialect: Dialect | null;
+  /** Called when `output`, empty until then, has something to write. */
+  readonly onOutput: (connection: StoreConnection) => void;
+}
+
+export class StoreConnection implements TableClient {
+  readonly output = new OutputQueue();
+  readonly #table: Table;
+  readonly #decoder: RequestDecoder;
+  readonly #onOutput: (connection: StoreConnection) => void;
+  readonly #unreadReplyBytesMax: number;
+  #requestCount = 0;
+
+  constructor(table: Table, options: ConnectionOptions) {
+    this.#table = table;
+    this.#decoder = new RequestDecoder(options.limits, options.dialect);
+    this.#onOutput = options.onOutput;
+    this.#unreadReplyBytesMax = options.limits.unreadReplyBytesMax;
+  }
+
+  /** Requests answered so far. */
+  get requestCount(): number {
+    return this.#requestCount;
+  }
+
+  /** The peer does not read its replies: nothing more is taken from it before `resume`. */
+  get isBacklogged(): boolean {
+    return this.output.length > this.#unreadReplyBytesMax;
+  }
+
+  /** A handshake or request has begun and must be finished in time. */
+  get isInside(): boolean {
+    return this.#decoder.isInside;
+  }
+
+  /** Whether only a moment of silence tells what the last request was: `silence` is to be called after it. */
+  get awaitsSilence(): boolean {
+    return this.#decoder.awaitsSilence;
+  }
+
+  /**
+   * Takes bytes as they were read and answers what is complete. `chunk` is free for other use afterwards.
+   * @throws {PeerError} The peer broke a rule; its connection must be closed.
+   */
+  receive(chunk: Uint8Array): void {
+    this.#decoder.push(chunk);
+    this.resume();
+  }
+
+  /** Goes on with bytes left over, once the peer has read its replies. Throws as `receive` does. */
+  resume(): void {
+    while (!this.isBacklogged) {
+      const request = this.#decoder.next();
+      if (request === undefined) break;
+      this.#apply(request);
+    }
+    this.#decoder.settle();
+  }
+
+  /** Nothing came for a moment while `awaitsSilence`. Throws as `receive` does. */
+  silence(): void {
+    const request = this.#decoder.silence();
+    if (request !== undefined) this.#apply(request);
+  }
+
+  reply(reply: Reply): void {
+    const wasEmpty = this.output.length === 0;
+    encodeReply(this.output, reply);
+    // A MULTI_GET of no keys is answered by no bytes.
+    if (wasEmpty && this.output.length > 0) this.#onOutput(this);
+  }
+
+  /** The connection is gone. */
+  leave(): void {
+    this.#table.leave(this);
+  }
+
+  #apply(request: Request): void {
+    this.#requestCount++;
+    this.#table.apply(this, request);
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Requests and replies to bytes, into an `OutputQueue`. Each direction's other half is `request_decoder.ts` and
+ * `reply_decoder.ts`.
+ */
+
+import { unreachable } from "../core/assert.ts";
+import type { OutputQueue } from "./output_queue.ts";
+import { OPERATIONS, type Reply, type Request } from "./wire.ts";
+
+const STOP_WAITING = 0;
+const WAIT_CANCELED = 1;
+const READY = 0;
+const NOT_READY = 1;
+
+/** Writes `request` as generation C's clients do; our client speaks no other. */
+export function encodeRequest(output: OutputQueue, request: Request): void {
+  output.uint8(OPERATIONS.c.indexOf(request.kind));
+  switch (request.kind) {
+    case "set":
+    case "append":
+    case "queuePush":
+      output.sized(request.key);
+      output.sized(request.value);
+      return;
+    case "compareSet":
+      output.sized(request.key);
+      output.sized(request.expected);
+      output.sized(request.desired);
+      return;
+    case "get":
+    case "delete":
+    case "queuePop":
+    case "queueLength":
+      output.sized(request.key);
+      return;
+    case "add":
+      output.sized(request.key);
+      output.int64(request.delta);
+      return;
+    case "barrier":
+      output.sized(request.key);
+      output.int64(request.worldSize);
+      return;
+    case "check":
+    case "wait":
+    case "multiGet":
+      output.uint53(request.keys.length);
+      for (const key of request.keys) output.sized(key);
+      return;
+    case "multiSet":
+      output.uint53(request.entries.length);
+      for (const [key, value] of request.entries) {
+        output.sized(key);
+        output.sized(value);
+      }
+      return;
+    case "ping":
+      output.uint32(request.nonce);
+      return;
+    case "countKeys":
+    case "listKeys":
+    case "cancelWait":
+      return;
+    default:
+      unreachable(request);
+  }
+}
+
+export function encodeReply(output: OutputQueue, reply: Reply): void {
+  switch (reply.kind) {
+    case "value":
+      output.sized(reply.value);
+      return;
+    case "values":
+      for (const value of reply.values) output.sized(value);
+      return;
+    case "integer":
+      output.int64(reply.value);
+      return;
+    case "checked":
+      output.uint8(reply.areAllPresent ? READY : NOT_READY);
+      return;
+    case "waitEnded":
+      output.uint8(reply.wasCancelled ? WAIT_CANCELED : STOP_WAITING);
+      return;
+    case "pong":
+      output.uint32(reply.nonce);
+      return;
+    case "popped":
+      // The count that comes first is 0 or 1 (the libuv server: the queue's length, which clients read as "any").
+      output.uint53(reply.value === undefined ? 0 : 1);
+      if (reply.value !== undefined) output.sized(reply.value);
+      return;
+    case "keys":
+      output.uint53(reply.keys.length);
+      for (const key of reply.keys) output.sized(key);
+      return;
+    default:
+      unreachable(reply);
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * Bytes on their way out. Small pieces are gathered in one buffer, so that many replies leave in one write; a long
+ * value is queued as it is, without a copy, however many replies hold it.
+ *
+ * The host takes `peek()`, writes as much of it as the system takes, and tells `advance`. What `peek` returned stays
+ * untouched while it is being written.
+ */
+
+import { writeByteString } from "../core/bytes.ts";
+import { assert } from "../core/assert.ts";
+import type { Value } from "./wire.ts";
+
+const BUFFER_BYTES = 8192;
+/** From this length on a value is not copied into the buffer. */
+const REFERENCED_BYTES_MIN = 4096;
+const NOTHING = new Uint8Array(0);
+const NUMBER_BYTES = 8;
+/** Buffers kept for the next use: making one costs as much as ten small replies. */
+const SPARE_BUFFERS_MAX = 64;
+const spareBuffers: Uint8Array[] = [];
+
+export class OutputQueue {
+  /** Whole pieces, before what is in `#tail`. */
+  #pieces: Uint8Array[] = [];
+  #pieceIndex = 0;
+  /** Written part of the first piece. */
+  #pieceStart = 0;
+  #tail: Uint8Array = NOTHING;
+  #tailStart = 0;
+  #tailEnd = 0;
+  #length = 0;
+
+  /** Bytes not yet written. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The next bytes to write, as many as lie together; empty when there are none. */
+  peek(): Uint8Array {
+    const piece = this.#pieces[this.#pieceIndex];
+    if (piece !== undefined) return this.#pieceStart === 0 ? piece : piece.subarray(this.#pieceStart);
+    return this.#tail.subarray(this.#tailStart, this.#tailEnd);
+  }
+
+  /** `count` bytes of what `peek` returned have been written. */
+  advance(count: number): void {
+    assert(count <= this.#length, "More was written than was there");
+    this.#length -= count;
+    const piece = this.#pieces[this.#pieceIndex];
+    if (piece === undefined) {
+      this.#tailStart += count;
+    } else {
+      this.#pieceStart += count;
+      if (this.#pieceStart < piece.length) return;
+      this.#pieceStart = 0;
+      this.#pieceIndex++;
+    }
+    if (this.#length === 0) {
+      // An idle connection keeps nothing.
+      if (this.#tail.length === BUFFER_BYTES && spareBuffers.length < SPARE_BUFFERS_MAX) {
+        spareBuffers.push(this.#tail);
+      }
+      this.#pieces = [];
+      this.#pieceIndex = 0;
+      this.#tail = NOTHING;
+      this.#tailStart = this.#tailEnd = 0;
+    }
+  }
+
+  uint8(value: number): void {
+    const at = this.#reserve(1);
+    this.#tail[at] = value;
+  }
+
+  uint32(value: number): void {
+    const at = this.#reserve(4);
+    this.#put32(at, value);
+  }
+
+  /** An unsigned 64-bit number that a JavaScript number holds exactly. */
+  uint53(value: number): void {
+    const at = this.#reserve(NUMBER_BYTES);
+    this.#put32(at, value);
+    this.#put32(at + 4, Math.floor(value / 2 ** 32));
+  }
+
+  int64(value: bigint): void {
+    const at = this.#reserve(NUMBER_BYTES);
+    this.#put32(at, Number(BigInt.asUintN(32, value)));
+    this.#put32(at + 4, Number(BigInt.asUintN(32, value >> 32n)));
+  }
+
+  /** A length and that many bytes. */
+  sized(value: Value): void {
+    const length = value.length;
+    this.uint53(length);
+    if (typeof value === "string") {
+      const at = this.#reserve(length);
+      writeByteString(this.#tail, at, value);
+    } else if (length < REFERENCED_BYTES_MIN) {
+      const at = this.#reserve(length);
+      this.#tail.set(value, at);
+    } else {
+      this.raw(value);
+    }
+  }
+
+  /** `bytes` as they are; they must not change any more. */
+  raw(bytes: Uint8Array): void {
+    this.#seal();
+    this.#pieces.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /** Where `count` bytes may be put now. */
+  #reserve(count: number): number {
+    if (this.#tail.length - this.#tailEnd < count) {
+      this.#seal();
+      this.#tail = count > BUFFER_BYTES
+        ? new Uint8Array(count)
+        : spareBuffers.pop() ?? new Uint8Array(BUFFER_BYTES);
+      this.#tailStart = this.#tailEnd = 0;
+    }
+    const at = this.#tailEnd;
+    this.#tailEnd += count;
+    this.#length += count;
+    return at;
+  }
+
+  /** Ends the buffer's current piece; what is left of the buffer is used on. */
+  #seal(): void {
+    if (this.#tailStart === this.#tailEnd) return;
+    this.#pieces.push(this.#tail.subarray(this.#tailStart, this.#tailEnd));
+    this.#tailStart = this.#tailEnd;
+  }
+
+  #put32(at: number, value: number): void {
+    const tail = this.#tail;
+    tail[at] = value;
+    tail[at + 1] = value >>> 8;
+    tail[at + 2] = value >>> 16;
+    tail[at + 3] = value >>> 24;
+  }
+}
