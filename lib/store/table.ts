@@ -216,10 +216,10 @@ export class Table {
     this.leave(client);
     const missing = keys.filter((key) => !this.#isPresent(key));
     if (missing.length === 0) client.reply({ kind: "waitEnded", wasCancelled: false });
-    else this.#await(client, missing);
+    else this.#enlist(client, missing);
   }
 
-  #await(client: TableClient, keys: readonly Key[]): void {
+  #enlist(client: TableClient, keys: readonly Key[]): void {
     const awaited = new Set(keys);
     this.#awaited.set(client, awaited);
     for (const key of awaited) {
@@ -237,7 +237,7 @@ export class Table {
     const arrived = this.#add(key, 1n);
     this.leave(client);
     if (arrived < worldSize) {
-      this.#await(client, [key]);
+      this.#enlist(client, [key]);
     } else {
       client.reply({ kind: "waitEnded", wasCancelled: false });
       this.#wakeAll(key);

@@ -1,0 +1,171 @@
+/**
+ * The connections of one store client: one for everything that is answered at once, a few for what waits. Lost ones are
+ * made anew, with pauses that grow and vary by chance, so that a thousand clients do not come back at the same moment.
+ */
+
+import { assert } from "../core/assert.ts";
+import { Prng } from "../core/prng.ts";
+import { durationText, type InstantMs } from "../core/time.ts";
+import type { Outcome } from "../store/client.ts";
+import type { Request } from "../store/wire.ts";
+import { StoreConnectionError, StoreLink } from "./store_link.ts";
+
+export interface StoreAddress {
+  /** IP address or name; all addresses of a name are tried side by side. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Connections that wait, beside the one for everything else. */
+const WAITING_LINKS_MAX = 8;
+/** Pause between looks where no connection is left to wait on, and between attempts to connect. */
+const PAUSE_MS_MIN = 10;
+const PAUSE_MS_MAX = 1000;
+
+/** Requests that may be sent again without harm. */
+const REPEATABLE: ReadonlySet<Request["kind"]> = new Set(
+  ["get", "check", "multiGet", "countKeys", "listKeys", "queueLength", "ping", "wait"] as const,
+);
+
+export class StoreConnections {
+  readonly #address: StoreAddress;
+  readonly timeoutMs: number;
+  readonly #prng = new Prng(crypto.getRandomValues(new Uint32Array(1))[0]!);
+  #main: Promise<StoreLink> | null = null;
+  #mainLink: StoreLink | null = null;
+  readonly #links = new Set<StoreLink>();
+  readonly #idle: StoreLink[] = [];
+  /** Links that wait, or are being connected for it. */
+  #waitingCount = 0;
+  readonly #closing = new AbortController();
+
+  constructor(address: StoreAddress, timeoutMs: number) {
+    this.#address = address;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** The connection for all that does not wait; a lost one is made anew. */
+  connect(): Promise<StoreLink> {
+    if (this.#main !== null && !(this.#mainLink?.isClosed ?? false)) return this.#main;
+    this.#mainLink = null;
+    const main = this.#dial(performance.now() + this.timeoutMs);
+    this.#main = main;
+    main.then((link) => this.#mainLink = link, () => this.#main = null);
+    return main;
+  }
+
+  /** The outcome of a request that waits for nobody; null: it has no reply. */
+  async ask(request: Request): Promise<Outcome | null> {
+    const deadline = performance.now() + this.timeoutMs;
+    while (true) {
+      const link = this.#mainLink !== null && !this.#mainLink.isClosed
+        ? this.#mainLink
+        : await this.connect();
+      try {
+        return await link.request(request, deadline);
+      } catch (error) {
+        if (!this.#mayRepeat(error, request, deadline)) throw error;
+      }
+    }
+  }
+
+  /** Carries out a WAIT or BARRIER on a connection of its own. */
+  async wait(request: Request & { kind: "wait" | "barrier" }, deadline: InstantMs): Promise<Outcome | null> {
+    if (request.kind === "wait" && this.#waitingCount >= WAITING_LINKS_MAX) {
+      return this.#waitByAsking(request, deadline);
+    }
+    this.#waitingCount++;
+    try {
+      while (true) {
+        const link = await this.#waitingLink(deadline);
+        try {
+          const outcome = await link.request(request, deadline);
+          this.#idle.push(link);
+          return outcome;
+        } catch (error) {
+          if (!this.#mayRepeat(error, request, deadline)) throw error;
+        }
+      }
+    } finally {
+      this.#waitingCount--;
+    }
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const link of this.#links) link.close();
+  }
+
+  async #waitByAsking(request: Request & { kind: "wait" }, deadline: InstantMs): Promise<Outcome> {
+    let pauseMs = PAUSE_MS_MIN;
+    while (true) {
+      const { areAllPresent } = reply(await this.ask({ kind: "check", keys: request.keys }), "checked");
+      if (areAllPresent) return { kind: "waitEnded", wasCancelled: false };
+      if (performance.now() >= deadline) return { kind: "timedOut" };
+      pauseMs = await this.#pause(pauseMs, deadline);
+    }
+  }
+
+  async #waitingLink(deadline: InstantMs): Promise<StoreLink> {
+    for (let link = this.#idle.pop(); link !== undefined; link = this.#idle.pop()) {
+      if (!link.isClosed) return link;
+    }
+    return await this.#dial(deadline);
+  }
+
+  #mayRepeat(error: unknown, request: Request, deadline: InstantMs): boolean {
+    return error instanceof StoreConnectionError && !this.#closing.signal.aborted &&
+      REPEATABLE.has(request.kind) && performance.now() < deadline;
+  }
+
+  async #dial(deadline: InstantMs): Promise<StoreLink> {
+    const { host, port } = this.#address;
+    const started = performance.now();
+    const { signal } = this.#closing;
+    let pauseMs = PAUSE_MS_MIN;
+    for (let attempt = 1;; attempt++) {
+      try {
+        const link = new StoreLink(
+          await Deno.connect({ hostname: host, port, autoSelectFamily: true, signal }),
+          `${host}:${port}`,
+        );
+        for (const old of this.#links) if (old.isClosed) this.#links.delete(old);
+        this.#links.add(link);
+        return link;
+      } catch (error) {
+        const now = performance.now();
+        if (signal.aborted || now >= deadline) {
+          const reason = signal.aborted
+            ? "the client was closed"
+            : error instanceof Error
+            ? error.message
+            : error;
+          throw new StoreConnectionError(
+            `Cannot connect to the store at ${host}:${port}: ${reason} ` +
+              `(${attempt} attempts in ${durationText(now - started)})`,
+          );
+        }
+      }
+      pauseMs = await this.#pause(pauseMs, deadline);
+    }
+  }
+
+  /** Sleeps for half of `pauseMs` to all of it, by chance; returns the next, longer one. */
+  async #pause(pauseMs: number, deadline: InstantMs): Promise<number> {
+    const jitteredMs = pauseMs / 2 + this.#prng.below(Math.ceil(pauseMs / 2));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { signal } = this.#closing;
+    const timer = setTimeout(resolve, Math.max(0, Math.min(jitteredMs, deadline - performance.now())));
+    const onAbort = () => (clearTimeout(timer), resolve());
+    signal.addEventListener("abort", onAbort, { once: true });
+    await promise;
+    signal.removeEventListener("abort", onAbort);
+    return Math.min(2 * pauseMs, PAUSE_MS_MAX);
+  }
+}
+
+/** The outcome as what it must be: the client machine reads each reply by what was asked. */
+function reply<Kind extends Outcome["kind"]>(outcome: Outcome | null, kind: Kind): Outcome & { kind: Kind } {
+  assert(outcome?.kind === kind, `The store's reply is ${outcome?.kind}, not ${kind}`);
+  return outcome as Outcome & { kind: Kind };
+}
