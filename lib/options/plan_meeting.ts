@@ -37,6 +37,7 @@ export function planMeeting(parsed: ParsedOptions, machine: MachineView, finding
     findings.problems.push({ message: `${source} must be 0 with one machine: got ${values.nodeRank}` });
     return null;
   }
+  explainChoice(parsed, choice, findings);
   return {
     jobId: jobId(parsed, choice, machine, findings),
     rendezvousBackend: choice.backend,
@@ -50,6 +51,18 @@ export function planMeeting(parsed: ParsedOptions, machine: MachineView, finding
       hostedByLauncher: isStatic || variable(machine, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE") !== "1",
     },
   };
+}
+
+function explainChoice(parsed: ParsedOptions, choice: RendezvousChoice, { reasons }: Findings): void {
+  const explain = (because: string) => {
+    reasons.set("rendezvousBackend", because);
+    reasons.set("rendezvousEndpoint", because);
+  };
+  if (choice.because === "standalone") explain(`because of ${givenName(parsed, "standalone")}`);
+  else if (choice.because === "alone") explain("one machine and no --master-port, as under torchrun");
+  else if (choice.backend === "static" && givenName(parsed, "rdzvEndpoint") === undefined) {
+    reasons.set("rendezvousEndpoint", "--master-addr and --master-port");
+  }
 }
 
 /** torchrun drops an id that was given wherever there is one machine; we do only where it must: `--standalone`. */
@@ -95,6 +108,6 @@ function anyPort(parsed: ParsedOptions, choice: RendezvousChoice, { notices, rea
     const source = givenName(parsed, "rdzvBackend");
     notices.push(`${source} ${choice.backend} is not used with one machine: etcd is not contacted`);
   }
-  reasons.set("store", "any free port, because the job has one machine");
+  reasons.set("store", "the job has one machine");
   return 0;
 }

@@ -1,0 +1,29 @@
+/** The workers of a plan as `--dry-run` shows them: with what they would be started with, as far as it is known. */
+
+import type { DryRunWorker } from "../options/dry_run.ts";
+import type { LaunchPlan } from "../options/launch_plan.ts";
+import { MARK_VARIABLE } from "../supervise/worker_env.ts";
+import { workerArguments, workerVariables } from "./worker_launch.ts";
+
+/** All workers of the first attempt. */
+export function dryRunWorkers(plan: LaunchPlan): DryRunWorker[] {
+  const { port } = plan.store;
+  return Array.from({ length: plan.workerCount }, (_, localRank) => ({
+    localRank,
+    rank: localRank,
+    command: [plan.command.executable, ...workerArguments(plan.command, localRank)],
+    environment: {
+      ...workerVariables(plan, {
+        localRank,
+        store: { address: "127.0.0.1", port },
+        attempt: 0,
+        errorFile: "",
+        mark: "",
+      }),
+      ...(port === 0 ? { MASTER_PORT: null } : {}),
+      ...(plan.logs.baseDirectory === "/dev/null" ? {} : { TORCHELASTIC_ERROR_FILE: null }),
+      ...(plan.fileTimer?.path === null ? { TORCHELASTIC_TIMER_FILE: null } : {}),
+      [MARK_VARIABLE]: null,
+    },
+  }));
+}
