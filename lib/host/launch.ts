@@ -19,12 +19,13 @@ import { spawnFailure, type SpawnRequest, spawnWorker, type WorkerChild } from "
 import { wallNow } from "./clock.ts";
 import { type Evidence, type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
-import { becomeSubreaper } from "./libc.ts";
+import { becomeSubreaper, keepDescriptorsFromChildren } from "./libc.ts";
 import { Loop } from "./loop.ts";
 import type { AttemptOutput, OutputHub } from "./output.ts";
 import { carriesMark } from "./process_table.ts";
 import { watchSignals } from "./signals.ts";
 import { reapOrphans, sweepLeftovers } from "./sweep.ts";
+import { startWatchdogs, type Watchdogs } from "./watchdogs.ts";
 import { workerLimits } from "./worker_limits.ts";
 import { openWorkerStore, type WorkerStore } from "./worker_store.ts";
 
@@ -66,9 +67,11 @@ class Launch {
   #attemptOutput: AttemptOutput | undefined;
   #evidence: EvidenceBaseline | undefined;
   #store: WorkerStore | undefined;
+  #watchdogs: Watchdogs | undefined;
   #finish: (code: number) => void = () => {};
 
   constructor(plan: LaunchPlan, parts: LaunchParts) {
+    keepDescriptorsFromChildren();
     this.#plan = plan;
     this.#parts = parts;
     this.#agent = new Agent(plan, markWithin(Deno.env.get(MARK_VARIABLE), this.#launcherId));
@@ -87,14 +90,34 @@ class Launch {
     });
     const code = await new Promise<number>((finish) => {
       this.#finish = finish;
-      this.#loop.post({ kind: "start" });
+      void this.#start();
     });
     this.#loop.close();
+    await this.#watchdogs?.close();
     await this.#attemptOutput?.drained(this.#plan.keepDaemons ? DRAIN_LIMIT_OPEN_MS : DRAIN_LIMIT_MS);
     signals.close();
     this.#store?.close();
     await this.#guard.close();
     return code;
+  }
+
+  async #start(): Promise<void> {
+    const { fileTimer, uninterruptibleTimeoutMs } = this.#plan;
+    if (fileTimer !== undefined || uninterruptibleTimeoutMs !== null) {
+      try {
+        this.#watchdogs = await startWatchdogs(this.#plan, {
+          post: (event) => this.#loop.post(event),
+          warn: (text) => this.#parts.say("warning", text),
+          running: () =>
+            this.#agent.workers.flatMap(({ localRank, pid }) =>
+              pid !== undefined && this.#runningPids.has(pid) ? [{ localRank, pid }] : []
+            ),
+        });
+      } catch (error) {
+        return this.#notPossible(error);
+      }
+    }
+    this.#loop.post({ kind: "start" });
   }
 
   #perform(effect: AgentEffect): void {
@@ -142,6 +165,7 @@ class Launch {
     try {
       this.#workerPids.clear();
       this.#guard.clear();
+      this.#watchdogs?.clear();
       if (attempt > 0) this.#store?.reset();
       const output = this.#parts.output.startAttempt({ attempt, round: 0 });
       this.#attemptOutput = output;
@@ -186,6 +210,7 @@ class Launch {
     output.attach(localRank, child);
     child.ended.then((status) => {
       this.#runningPids.delete(child.pid);
+      this.#watchdogs?.forget(child.pid);
       this.#endedAt[localRank] = wallNow();
       this.#loop.post({ kind: "worker-ended", localRank, status });
       this.#onChildEnded();

@@ -9,12 +9,14 @@ import { LauncherLog } from "./launcher_log.ts";
 import { LogDirectory } from "./log_directory.ts";
 import { OutputHub } from "./output.ts";
 import { putOutReport } from "./report_output.ts";
+import { withTimerFile } from "./watchdogs.ts";
 
 /** How long a console that does not read may hold up the launcher's end. */
 const FLUSH_LIMIT_MS = 5_000;
 
 /** Runs the job on this node. `notices` are said before it starts. */
-export async function runJob(plan: LaunchPlan, notices: readonly string[]): Promise<number> {
+export async function runJob(planned: LaunchPlan, notices: readonly string[]): Promise<number> {
+  const plan = withTimerFile(planned);
   const consoles = openConsoles();
   const log = new LauncherLog({ console: consoles.stderr.mix, logLevel: Deno.env.get("LOGLEVEL") });
   // What is a detail in a log file is company for a person who waits.
