@@ -11,6 +11,8 @@ const SYMBOLS = {
   signal: { parameters: ["i32", "usize"], result: "usize" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** In glibc since 2.34. */
+  close_range: { parameters: ["u32", "u32", "i32"], result: "i32", optional: true },
 } as const;
 
 type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
@@ -34,6 +36,17 @@ const PR_SET_CHILD_SUBREAPER = 36;
 /** Makes orphans of this process's descendants its own children (prctl(2)); false where that is not possible. */
 export function becomeSubreaper(): boolean {
   return libc()?.prctl(PR_SET_CHILD_SUBREAPER, 1n, 0n, 0n, 0n) === 0;
+}
+
+const CLOSE_RANGE_CLOEXEC = 4;
+const FIRST_AFTER_STANDARD_STREAMS = 3;
+
+/**
+ * Keeps descriptors that the launcher inherited (a lock's, another program's pipe) from its children, as torchrun
+ * does: a worker that runs on would hold them open.
+ */
+export function keepDescriptorsFromChildren(): void {
+  libc()?.close_range?.(FIRST_AFTER_STANDARD_STREAMS, 0xffff_ffff, CLOSE_RANGE_CLOEXEC);
 }
 
 const P_ALL = 0;

@@ -13,7 +13,7 @@ const testHome = Deno.env.get("MUSTER_TEST_HOME") ?? `${Deno.env.get("HOME") ?? 
 
 /** The virtual environment with PyTorch 2.15, outside the checkout; `.ci/run` makes it. */
 export const TORCH_HOME = `${testHome}/torch-2.15`;
-export const PYTHON = `${TORCH_HOME}/bin/python`;
+export const PYTHON = `${TORCH_HOME}/bin/python3`;
 export const TORCHRUN = `${TORCH_HOME}/bin/torchrun`;
 
 /** How the launchers are started: program and leading arguments. */
