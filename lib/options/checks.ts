@@ -6,22 +6,22 @@
 
 import type { UsageProblem } from "../core/errors.ts";
 import { checkedValue, quote } from "./checked.ts";
-import type { Dialect } from "./option_table.ts";
 import type { OptionName, Origin, ParsedOptions } from "./options.ts";
 import { checkRendezvousConf, parseRendezvousConf } from "./rendezvous_conf.ts";
 import { chooseRendezvous, type RendezvousChoice } from "./rendezvous_choice.ts";
 import { parseEndpoint, parseSignalNames } from "./values.ts";
 
-export interface Findings {
+/** Each check adds to the lists. */
+interface Findings {
   readonly problems: UsageProblem[];
   readonly notices: string[];
 }
 
 /** Checks options whose values are right by themselves. */
-export function checkCombinations(parsed: ParsedOptions, dialect: Dialect): Findings {
+export function checkCombinations(parsed: ParsedOptions): Findings {
   const findings: Findings = { problems: [], notices: [] };
   const rendezvous = chooseRendezvous(parsed.values);
-  checkProgram(parsed, dialect, findings);
+  checkProgram(parsed, findings);
   checkRendezvous(parsed, rendezvous, findings);
   noticeUnusedPlaces(parsed, rendezvous, findings);
   noticeWhatIsNotInForce(parsed, findings);
@@ -34,10 +34,10 @@ export function givenName(parsed: ParsedOptions, name: OptionName): string | und
   return origin === undefined || origin.kind === "default" ? undefined : origin.name;
 }
 
-function checkProgram(parsed: ParsedOptions, dialect: Dialect, { problems, notices }: Findings): void {
+function checkProgram(parsed: ParsedOptions, { problems, notices }: Findings): void {
   const { module, noPython, runPath, useEnv } = parsed.values;
   const names = { module: givenName(parsed, "module"), noPython: givenName(parsed, "noPython") };
-  if (dialect === "legacy" && noPython && !useEnv) {
+  if (noPython && !useEnv) {
     problems.push({
       message: `${names.noPython} needs --use-env here: a program that is not Python gets no --local-rank=N`,
     });
@@ -71,15 +71,23 @@ function checkRendezvous(
 
   // With a shared file the endpoint is a path.
   if (backend === "c10d" && conf.get("store_type")?.toLowerCase() === "file") return;
-  const source = givenName(parsed, "rdzvEndpoint") ??
-    (givenName(parsed, "masterPort") === undefined ? "--master-addr" : "--master-addr with --master-port");
+  const source = givenName(parsed, "rdzvEndpoint") ?? givenName(parsed, "masterAddr") ?? "--master-addr";
+  const { masterPort } = values;
+  if (
+    values.rdzvEndpoint === "" && backend === "static" && masterPort !== null &&
+    (masterPort < 0 || masterPort > 65535)
+  ) {
+    problems.push({
+      message: `${givenName(parsed, "masterPort")} must be from 0 to 65535: got ${masterPort}`,
+    });
+    return;
+  }
   const checked = parseEndpoint(endpoint, source);
   if (checked.kind === "problem") {
     problems.push(checked.problem);
   } else if (backend === "static" && checked.value.port === null) {
-    problems.push({
-      message: `${source} needs a port for static rendezvous, such as HOST:29500: got ${quote(endpoint)}`,
-    });
+    const wanted = "a port for static rendezvous, such as HOST:29500";
+    problems.push({ message: `${source} needs ${wanted}: got ${quote(endpoint)}` });
   }
 }
 
@@ -105,7 +113,7 @@ function noticeUnusedPlaces(parsed: ParsedOptions, choice: RendezvousChoice, { n
   }
 }
 
-function noticeWhatIsNotInForce(parsed: ParsedOptions, { problems, notices }: Findings): void {
+function noticeWhatIsNotInForce(parsed: ParsedOptions, { notices }: Findings): void {
   const { values } = parsed;
   const given = (name: OptionName) => givenName(parsed, name);
   const notYet = (name: OptionName, effect: string) =>
@@ -116,11 +124,6 @@ function noticeWhatIsNotInForce(parsed: ParsedOptions, { problems, notices }: Fi
     notYet("logsSpecs", `logs are written as without ${quote(values.logsSpecs)}`);
   }
   if (values.eventLogHandler === "console") notYet("eventLogHandler", "no events are written");
-  else if (!["null", "dynamic_rendezvous"].includes(values.eventLogHandler)) {
-    const source = given("eventLogHandler");
-    const wanted = "null, console or dynamic_rendezvous";
-    problems.push({ message: `${source} must be ${wanted}: got ${quote(values.eventLogHandler)}` });
-  }
   if (values.startMethod !== "spawn") {
     notices.push(`${given("startMethod")} has no effect: workers are always programs started anew`);
   }

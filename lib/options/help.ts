@@ -43,9 +43,9 @@ export function helpText(settings: HelpSettings): string {
 }
 
 const EXAMPLES = [
-  "  muster --nproc-per-node 4 train.py --lr 0.1     four workers on this machine",
+  "  muster --nproc-per-node 4 train.py --lr 0.1",
   "  muster --nproc-per-node gpu --max-restarts 3 -m package.train",
-  "  muster --nproc-per-node 2 --no-python ./program  any program, without Python",
+  "  muster --nproc-per-node 2 --no-python ./program",
 ].join("\n");
 
 const LEGACY =

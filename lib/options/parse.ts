@@ -67,7 +67,7 @@ export function parseCommandLine(
   values.set("trainingScriptArgs", divided.scriptArguments);
 
   const parsed: ParsedOptions = { values: Object.fromEntries(values) as unknown as Options, origins };
-  const found = checkCombinations(parsed, dialect);
+  const found = checkCombinations(parsed);
   problems.push(...found.problems);
   const notices = [...unknownVariables(environment, table), ...found.notices];
   return { options: problems.length === 0 ? parsed : null, request: null, problems, notices };
@@ -148,14 +148,16 @@ function convert(spec: OptionSpec, { text, origin }: Given): Checked<unknown> {
 
 /** Variables that look like torchrun's but are read by nobody. */
 function unknownVariables(environment: Environment, table: readonly OptionSpec[]): string[] {
-  const known = table.map((spec) => spec.variable).filter((variable) => variable !== null);
-  return Object.keys(environment)
-    .filter((name) => name.startsWith("PET_") && !known.includes(name))
-    .flatMap((name) => {
-      const nearest = nearestWord(name, known);
-      return nearest === null ? [] : [`${name} has no effect; did you mean ${nearest}?`];
-    });
+  const known = table.flatMap(({ variable }) => variable === null ? [] : [variable.slice(PREFIX.length)]);
+  return Object.keys(environment).flatMap((name) => {
+    const bare = name.slice(PREFIX.length);
+    if (!name.startsWith(PREFIX) || known.includes(bare)) return [];
+    const nearest = nearestWord(bare, known);
+    return nearest === null ? [] : [`${name} has no effect; did you mean ${PREFIX}${nearest}?`];
+  });
 }
+
+const PREFIX = "PET_";
 
 function isRequest(name: OptionSpec["name"]): name is RequestName {
   return name === "help" || name === "version" || name === "printCompletion";

@@ -4,6 +4,7 @@ import { DEVICE_KINDS } from "./devices.ts";
 import { type OptionRow, type OptionSpec, optionSpec } from "./spec.ts";
 import {
   checkNotNegative,
+  checkOneOf,
   checkPositive,
   parseNodes,
   parseRankList,
@@ -12,6 +13,8 @@ import {
   parseWorkerCount,
 } from "./values.ts";
 import { parseRendezvousConf } from "./rendezvous_conf.ts";
+
+const EVENT_LOG_HANDLERS = ["null", "console", "dynamic_rendezvous"];
 
 const ROWS: readonly OptionRow[] = [
   {
@@ -318,7 +321,8 @@ const ROWS: readonly OptionRow[] = [
     kind: "text",
     default: "null",
     metavar: "NAME",
-    completes: ["null", "console", "dynamic_rendezvous"],
+    check: checkOneOf(EVENT_LOG_HANDLERS),
+    completes: EVENT_LOG_HANDLERS,
     group: "Output",
     help: "Where the launcher's events go: null, console or dynamic_rendezvous. console is not in force yet.",
   },

@@ -147,6 +147,14 @@ export function parseForwardedSignals(
   return refuse(`${source} must be signal names such as USR1,USR2: ${quote(unknown[0]!)} is none`);
 }
 
+/** A check that the text is one of `words`, wherever it comes from. */
+export function checkOneOf(words: readonly string[]): (text: string, source: string) => Checked<string> {
+  return (text, source) =>
+    words.includes(text)
+      ? accept(text)
+      : refuse(`${source} must be one of ${words.join(", ")}: got ${quote(text)}`);
+}
+
 export const checkNotNegative = checkNumber("at least 0", (value) => value >= 0);
 export const checkPositive = checkNumber("greater than 0", (value) => value > 0 && value !== Infinity);
 

@@ -18,7 +18,7 @@ import { type CommandLine, drawCommandLine } from "./command_lines.ts";
 import { FIXTURES, interopTest, PYTHON, runProgram } from "./harness.ts";
 
 const SEED = 20250117;
-const GENERATED_LINES = 3000;
+const GENERATED_LINES = 2000;
 
 /** What a parser makes of a line. */
 type Answer =

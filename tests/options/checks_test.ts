@@ -1,0 +1,96 @@
+import { assertEquals } from "@std/assert";
+import { type Environment, parseCommandLine } from "../../lib/options/parse.ts";
+
+function findings(args: string[], environment: Environment = {}) {
+  const { problems, notices } = parseCommandLine([...args, "train.py"], environment);
+  return { problems: problems.map(({ message }) => message), notices };
+}
+
+const quiet = { problems: [], notices: [] };
+
+Deno.test("checkCombinations() has nothing to say about plain lines", () => {
+  assertEquals(findings([]), quiet);
+  assertEquals(findings(["--standalone", "--nproc-per-node=2"]), quiet);
+  assertEquals(findings(["--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "--rdzv-id=x"]), quiet);
+  assertEquals(findings(["--master-addr=a", "--master-port=1"]), quiet);
+});
+
+Deno.test("checkCombinations() refuses a module without Python", () => {
+  assertEquals(findings(["-m"], { PET_NO_PYTHON: "1" }).problems, [
+    "-m and PET_NO_PYTHON cannot go together: a module needs Python to run it",
+  ]);
+});
+
+Deno.test("checkCombinations() lets run-path win over both, with one notice that names all places", () => {
+  assertEquals(findings(["--run-path", "-m"], { PET_NO_PYTHON: "1" }), {
+    problems: [],
+    notices: ["--run-path takes precedence: PET_NO_PYTHON, -m do not count"],
+  });
+  assertEquals(findings(["--run-path"], { PET_NO_PYTHON: "0" }), quiet);
+});
+
+Deno.test("checkCombinations() lets standalone win over a rendezvous, even a wrong one", () => {
+  const args = ["--rdzv-endpoint=a b", "--rdzv_backend=zookeeper"];
+  assertEquals(findings(args, { PET_STANDALONE: "1", PET_RDZV_ID: "x" }), {
+    problems: [],
+    notices: ["PET_STANDALONE takes precedence: --rdzv_backend, --rdzv-endpoint, PET_RDZV_ID do not count"],
+  });
+});
+
+Deno.test("checkCombinations() says which address and port do not count", () => {
+  assertEquals(findings(["--master-addr=a"]).notices, [
+    "One machine and no --master-port takes precedence: --master-addr does not count",
+  ]);
+  assertEquals(findings(["--rdzv-endpoint=h:1", "--master-port=2"]).notices, [
+    "--rdzv-endpoint takes precedence: --master-port does not count",
+  ]);
+  assertEquals(findings(["--rdzv-backend=c10d", "--master-port=2", "--node-rank=1"]).notices, [
+    "--rdzv-backend takes precedence: --master-port does not count",
+    "--node-rank is not used: ranks are fixed by hand only with static rendezvous",
+  ]);
+});
+
+Deno.test("checkCombinations() refuses back ends and endpoints that cannot be used", () => {
+  assertEquals(findings(["--rdzv-backend=zookeeper"]).problems, [
+    '--rdzv-backend must be static, c10d, etcd or etcd-v2: got "zookeeper"',
+  ]);
+  assertEquals(findings(["--rdzv-endpoint=host"]).problems, [
+    '--rdzv-endpoint needs a port for static rendezvous, such as HOST:29500: got "host"',
+  ]);
+  assertEquals(findings([], { PET_MASTER_PORT: "70000" }).problems, [
+    "PET_MASTER_PORT must be from 0 to 65535: got 70000",
+  ]);
+  assertEquals(
+    findings(["--rdzv-backend=c10d", "--rdzv-endpoint=/shared/file", "--rdzv-conf=store_type=file"]),
+    quiet,
+  );
+});
+
+Deno.test("checkCombinations() refuses a program that is not Python where --local-rank would be appended", () => {
+  const legacy = (...args: string[]) =>
+    parseCommandLine([...args, "s"], {}, "legacy").problems.map(({ message }) => message);
+  assertEquals(legacy("--no-python"), [
+    "--no-python needs --use-env here: a program that is not Python gets no --local-rank=N",
+  ]);
+  assertEquals(legacy("--no-python", "--use-env"), []);
+});
+
+Deno.test("checkCombinations() says what is not in force yet", () => {
+  const args = [
+    "--numa-binding=node",
+    "--logs-specs=mine",
+    "--event-log-handler=console",
+    "--start-method=fork",
+  ];
+  assertEquals(findings(args, { PET_SIGNALS_TO_HANDLE: "SIGTERM,SIGFOO" }), {
+    problems: [],
+    notices: [
+      "--numa-binding is not in force yet: workers may run on every CPU of the launcher",
+      '--logs-specs is not in force yet: logs are written as without "mine"',
+      "--event-log-handler is not in force yet: no events are written",
+      "--start-method has no effect: workers are always programs started anew",
+      'PET_SIGNALS_TO_HANDLE: there is no signal "SIGFOO" here; ignored',
+    ],
+  });
+  assertEquals(findings(["--logs-specs=default", "--event-log-handler=dynamic_rendezvous"]), quiet);
+});
