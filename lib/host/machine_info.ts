@@ -7,6 +7,8 @@ import { fileView } from "./file_view.ts";
 
 /** `nvidia-smi` can take seconds where the driver has to be loaded first, and hangs where a GPU is broken. */
 const COMMAND_LIMIT_MS = 30_000;
+/** How long a command that was ended may take to be gone. */
+const KILL_WAIT_MS = 1_000;
 
 /** Plans a launch on this machine, with the launcher's own environment. */
 export async function planOnThisMachine(parsed: ParsedOptions): Promise<PlanResult> {
@@ -25,18 +27,31 @@ export async function planOnThisMachine(parsed: ParsedOptions): Promise<PlanResu
 }
 
 /** What a command prints; null: it can't be run, fails or takes too long. */
-async function outputOf([program, ...args]: readonly string[]): Promise<string | null> {
+export async function outputOf(
+  [program, ...args]: readonly string[],
+  { limitMs = COMMAND_LIMIT_MS }: { readonly limitMs?: number } = {},
+): Promise<string | null> {
+  const limit = new AbortController();
+  const command = new Deno.Command(program!, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+    signal: limit.signal,
+  });
+  const endTimer = setTimeout(() => limit.abort(), limitMs);
+  let leaveTimer: ReturnType<typeof setTimeout> | undefined;
+  // A broken GPU can hold a process in the kernel, where no signal reaches it.
+  const left = new Promise<null>((resolve) =>
+    leaveTimer = setTimeout(() => resolve(null), limitMs + KILL_WAIT_MS)
+  );
   try {
-    const command = new Deno.Command(program!, {
-      args,
-      stdin: "null",
-      stdout: "piped",
-      stderr: "null",
-      signal: AbortSignal.timeout(COMMAND_LIMIT_MS),
-    });
-    const { success, stdout } = await command.output();
-    return success ? new TextDecoder().decode(stdout) : null;
+    const output = await Promise.race([command.output(), left]);
+    return output?.success ? new TextDecoder().decode(output.stdout) : null;
   } catch {
     return null;
+  } finally {
+    clearTimeout(endTimer);
+    clearTimeout(leaveTimer);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `--nproc-per-node`: a number, or a kind of device to count. torchrun imports PyTorch and asks it; here the drivers'
+ * The words that `--nproc-per-node` takes for a number: which devices to count. torchrun imports PyTorch and asks it; here the drivers'
  * files and the masks in the environment answer, so that nothing is loaded and no device is touched. What PyTorch was
  * built for is not known here: a PyTorch without CUDA on a machine with NVIDIA GPUs counts CPUs for `auto`, we GPUs.
  */
@@ -7,15 +7,12 @@
 import { unreachable } from "../core/assert.ts";
 import type { UsageProblem } from "../core/errors.ts";
 import { findAmdDevices } from "./amd_devices.ts";
-import { quote } from "./checked.ts";
 import { affinityCpuCount, cgroupCpuLimit } from "./cpus.ts";
 import type { Detection, DevicesFound } from "./detection.ts";
 import { findIntelDevices } from "./intel_devices.ts";
 import type { MachineView } from "./machine_view.ts";
-import { nearestWord } from "./nearest_word.ts";
 import { findAscendDevices, findGaudiDevices } from "./npu_devices.ts";
 import { findNvidiaDevices } from "./nvidia_devices.ts";
-import { parsePythonInteger } from "./python_numbers.ts";
 
 /** `cuda` is ours: torchrun refuses it. */
 export const DEVICE_KINDS = ["auto", "cpu", "gpu", "cuda", "xpu", "npu", "hpu"] as const;
@@ -27,11 +24,11 @@ export interface CountOptions {
   readonly virtualLocalRank: boolean;
 }
 
-export type WorkerCount =
+export type DeviceCount =
   | {
     readonly kind: "count";
     readonly count: number;
-    /** How it was found; null: it was given as a number. */
+    /** What was counted; null: nothing, the number was given. */
     readonly because: string | null;
     readonly notices: readonly string[];
   }
@@ -39,24 +36,8 @@ export type WorkerCount =
   | { readonly kind: "command"; readonly command: readonly string[] }
   | { readonly kind: "problem"; readonly problem: UsageProblem };
 
-/** The number of workers that `text` asks for; it may be any number, also one that is not possible. */
-export function countWorkers(text: string, machine: MachineView, options: CountOptions): WorkerCount {
-  const number = parsePythonInteger(text);
-  if (number !== null) return { kind: "count", count: number, because: null, notices: [] };
-  if (isDeviceKind(text)) return countDevices(text, machine, options);
-  const nearest = nearestWord(text, DEVICE_KINDS);
-  const message = `${options.source} must be a number, auto, cpu, gpu, cuda, xpu, npu or hpu: got ${
-    quote(text)
-  }`;
-  const hint = nearest === null ? {} : { hint: `Did you mean ${nearest}?` };
-  return { kind: "problem", problem: { message, ...hint } };
-}
-
-function isDeviceKind(text: string): text is DeviceKind {
-  return (DEVICE_KINDS as readonly string[]).includes(text);
-}
-
-function countDevices(kind: DeviceKind, machine: MachineView, options: CountOptions): WorkerCount {
+/** The workers on this machine for one of the words. */
+export function countDevices(kind: DeviceKind, machine: MachineView, options: CountOptions): DeviceCount {
   switch (kind) {
     case "auto":
       return countAny(machine, options);
@@ -85,7 +66,7 @@ function findGpus(machine: MachineView, options: CountOptions): Detection {
 }
 
 /** The count, or torchrun's sentence where there is no device. */
-function demand(name: string, detection: Detection, { source }: CountOptions): WorkerCount {
+function demand(name: string, detection: Detection, { source }: CountOptions): DeviceCount {
   if (detection.kind === "command") return detection;
   if (detection.count > 0) return counted(detection);
   const message = `${name} is not available: ${source} found ${detection.because}`;
@@ -94,7 +75,7 @@ function demand(name: string, detection: Detection, { source }: CountOptions): W
 }
 
 /** The first kind that is there, in the order of PyTorch's `torch.accelerator`, else the CPUs. */
-function countAny(machine: MachineView, options: CountOptions): WorkerCount {
+function countAny(machine: MachineView, options: CountOptions): DeviceCount {
   const gpus = findGpus(machine, options);
   if (gpus.kind === "command" || gpus.count > 0) return counted(gpus);
   const intel = findIntelDevices(machine);
@@ -110,7 +91,7 @@ function countAny(machine: MachineView, options: CountOptions): WorkerCount {
   return { ...cpus, notices: [notice, ...cpus.notices] };
 }
 
-function countCpus(machine: MachineView, { source }: CountOptions): WorkerCount {
+function countCpus(machine: MachineView, { source }: CountOptions): DeviceCount {
   const affinity = affinityCpuCount(machine.files);
   const count = affinity ?? machine.cpuCount;
   const because = `${count} CPU${count === 1 ? "" : "s"}${affinity === null ? "" : " in the affinity mask"}`;
@@ -124,7 +105,7 @@ function countCpus(machine: MachineView, { source }: CountOptions): WorkerCount 
   return { kind: "count", count, because, notices };
 }
 
-function counted(found: Detection): WorkerCount {
+function counted(found: Detection): DeviceCount {
   if (found.kind === "command") return found;
   const { count, because, notices }: DevicesFound = found;
   return { kind: "count", count, because, notices };

@@ -5,8 +5,8 @@
 
 import type { UsageProblem } from "../core/errors.ts";
 import { givenName } from "./checks.ts";
-import { quote } from "./checked.ts";
-import { countWorkers, type WorkerCount } from "./devices.ts";
+import { checkedValue } from "./checked.ts";
+import { countDevices, type DeviceCount } from "./devices.ts";
 import type { Findings, Reasons } from "./findings.ts";
 import type { LaunchPlan } from "./launch_plan.ts";
 import { type MachineView, variable } from "./machine_view.ts";
@@ -15,6 +15,7 @@ import { checkVirtualRanks, chooseDevices, inheritedDevices } from "./plan_devic
 import { planMeeting } from "./plan_meeting.ts";
 import { checkStdinRank, planOutput } from "./plan_output.ts";
 import { planStopping } from "./plan_stopping.ts";
+import { parseWorkerCount } from "./values.ts";
 import { workerCommand } from "./worker_command.ts";
 
 /** More workers need `--force`: it is a slip of the keyboard more often than a wish. */
@@ -36,15 +37,14 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
   const { problems, notices, reasons } = findings;
   const source = givenName(parsed, "nprocPerNode") ?? "--nproc-per-node";
   const devices = chooseDevices(values, machine, findings);
-  const { virtualLocalRank } = values;
-  const counted = countWorkers(values.nprocPerNode, devices.machine, { source, virtualLocalRank });
+  const counted = countWorkers(values, devices.machine, source);
   if (counted.kind === "command") {
     return { plan: null, problems: [], notices: [], needs: counted.command, reasons };
   }
   const possibleCount = checkCount(counted, { source, values }, findings);
   if (possibleCount !== null) {
     checkStdinRank(values, possibleCount, findings);
-    if (virtualLocalRank) checkVirtualRanks(devices.chosen, possibleCount, machine, findings);
+    if (values.virtualLocalRank) checkVirtualRanks(devices.chosen, possibleCount, machine, findings);
   }
   const workerCount = possibleCount ?? 1;
   const meeting = planMeeting(parsed, machine, findings);
@@ -57,7 +57,7 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
     maxRestarts: values.maxRestarts,
     environment: commonVariables(values, workerCount, machine, findings),
     devices: devices.chosen,
-    virtualLocalRank,
+    virtualLocalRank: values.virtualLocalRank,
     inheritedCudaVisibleDevices: inherited.cuda,
     inheritedHipVisibleDevices: inherited.hip,
     exitCode: values.exitCode,
@@ -74,9 +74,16 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
   };
 }
 
+/** The number that was given, or that of the devices that were named. */
+function countWorkers(values: Options, machine: MachineView, source: string): DeviceCount {
+  const wanted = checkedValue(parseWorkerCount(values.nprocPerNode));
+  if (typeof wanted === "number") return { kind: "count", count: wanted, because: null, notices: [] };
+  return countDevices(wanted, machine, { source, virtualLocalRank: values.virtualLocalRank });
+}
+
 /** The number of workers; null where it is not possible. */
 function checkCount(
-  counted: Exclude<WorkerCount, { kind: "command" }>,
+  counted: Exclude<DeviceCount, { kind: "command" }>,
   { source, values }: { readonly source: string; readonly values: Options },
   { problems, notices, reasons }: Findings,
 ): number | null {
@@ -87,18 +94,12 @@ function checkCount(
   const { count, because } = counted;
   notices.push(...counted.notices);
   if (because !== null) reasons.set("workerCount", `${source}=${values.nprocPerNode}: ${because}`);
-  if (count < 1) {
-    problems.push({ message: `${source} must be at least 1: got ${quote(values.nprocPerNode)}` });
-    return null;
-  }
-  if (count > WORKERS_MAX && !values.force) {
-    problems.push({
-      message: `${source} asks for ${count} workers on this machine, more than ${WORKERS_MAX}`,
-      hint: "If that is meant, add --force",
-    });
-    return null;
-  }
-  return count;
+  if (count <= WORKERS_MAX || values.force) return count;
+  problems.push({
+    message: `${source} asks for ${count} workers on this machine, more than ${WORKERS_MAX}`,
+    hint: "If that is meant, add --force",
+  });
+  return null;
 }
 
 /** Variables that all workers get alike, beside those of the launcher (torchrun.md 1.6 and 2). */
