@@ -66,16 +66,28 @@ export async function pump(source: ByteSource, sinks: ByteSinks, gatherer: Gathe
   sinks.end();
 }
 
-/** A piped stream of a child process. */
+const READ_BYTES_MIN = 4 * 1024;
+const READ_BYTES_MAX = 128 * 1024;
+
+/**
+ * A piped stream of a child process. It is read into one buffer, again and again, that grows with what comes: the
+ * many workers that say little cost little.
+ */
 export class PipeSource implements ByteSource {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reader: ReadableStreamBYOBReader;
+  #buffer = new ArrayBuffer(READ_BYTES_MIN);
 
   constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.getReader();
+    this.#reader = stream.getReader({ mode: "byob" });
   }
 
   async read(): Promise<Uint8Array | null> {
-    return (await this.#reader.read()).value ?? null;
+    const { value } = await this.#reader.read(new Uint8Array(this.#buffer));
+    if (value === undefined || value.length === 0) return null;
+    const { buffer } = value;
+    const isFull = value.length === buffer.byteLength && buffer.byteLength < READ_BYTES_MAX;
+    this.#buffer = isFull ? new ArrayBuffer(2 * buffer.byteLength) : buffer;
+    return value;
   }
 
   cancel(): void {

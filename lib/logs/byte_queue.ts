@@ -2,6 +2,8 @@
 
 import { assert } from "../core/assert.ts";
 
+const SPARE_BLOCKS_MAX = 16;
+
 interface Block {
   readonly bytes: Uint8Array;
   start: number;
@@ -11,8 +13,8 @@ interface Block {
 export class ByteQueue {
   readonly #blockBytes: number;
   readonly #blocks: Block[] = [];
-  /** One block is kept for reuse: in a steady stream nothing is allocated. */
-  #spare: Block | undefined;
+  /** Kept for reuse: in a steady stream nothing is allocated. */
+  readonly #spares: Block[] = [];
   #size = 0;
 
   constructor(blockBytes = 64 * 1024) {
@@ -28,8 +30,7 @@ export class ByteQueue {
     while (bytes.length > 0) {
       let last = this.#blocks.at(-1);
       if (last === undefined || last.end === last.bytes.length) {
-        last = this.#spare ?? { bytes: new Uint8Array(this.#blockBytes), start: 0, end: 0 };
-        this.#spare = undefined;
+        last = this.#spares.pop() ?? { bytes: new Uint8Array(this.#blockBytes), start: 0, end: 0 };
         this.#blocks.push(last);
       }
       const part = bytes.subarray(0, last.bytes.length - last.end);
@@ -61,7 +62,7 @@ export class ByteQueue {
     first.end = 0;
     if (this.#blocks.length === 1) return;
     this.#blocks.shift();
-    this.#spare = first;
+    if (this.#spares.length < SPARE_BLOCKS_MAX) this.#spares.push(first);
   }
 
   clear(): void {

@@ -61,53 +61,70 @@ export class LineLabeller {
 
   /** `bytes` with labels; a view that holds until the next call. */
   label(bytes: Uint8Array): Uint8Array {
+    const hasCarriageReturn = this.#afterCarriageReturn || bytes.indexOf(CARRIAGE_RETURN) !== -1;
+    // The bytes, and a guess of the labels: lines of 32 bytes.
+    this.#out(0, bytes.length + (1 + (bytes.length >> 5)) * this.#label.length);
+    const length = hasCarriageReturn ? this.#labelStates(bytes) : this.#labelLines(bytes);
+    return this.#scratch.subarray(0, length);
+  }
+
+  /**
+   * Without a carriage return there are only lines. Byte by byte, as lines are short: a call for each line costs
+   * more than its bytes.
+   */
+  #labelLines(bytes: Uint8Array): number {
     const label = this.#label;
-    const replaced = this.#carriageReturn === "newline";
-    let out = this.#room(bytes.length + 4 * label.length + 64);
+    const end = bytes.length;
+    let out = this.#scratch;
     let length = 0;
+    let at = 0;
     let atLineStart = this.#atLineStart;
-    let afterCarriageReturn = this.#afterCarriageReturn;
-    // One pass, byte by byte: lines are short, and a call per line costs more than their bytes.
-    for (let i = 0; i < bytes.length; i++) {
-      const byte = bytes[i]!;
-      if (afterCarriageReturn) {
-        afterCarriageReturn = false;
-        if (byte === NEWLINE) {
-          // Second half of one line end; the first half is out already.
-          if (!replaced) out[length++] = byte;
-          continue;
-        }
+    while (at < end) {
+      if (atLineStart) {
+        if (length + label.length + end - at > out.length) out = this.#out(length, label.length + end - at);
+        for (let i = 0; i < label.length; i++) out[length++] = label[i]!;
       }
-      if (atLineStart && (byte !== CARRIAGE_RETURN || replaced)) {
-        if (length + label.length + (bytes.length - i) + 1 > out.length) {
-          out = this.#grow(out, length, length + (label.length + 1) * 2 + (bytes.length - i) * 2);
-        }
-        for (let j = 0; j < label.length; j++) out[length++] = label[j]!;
-        atLineStart = false;
-      }
-      if (byte === CARRIAGE_RETURN) {
-        out[length++] = replaced ? NEWLINE : byte;
-        atLineStart = true;
-        afterCarriageReturn = true;
-      } else {
+      let byte = 0;
+      while (at < end && byte !== NEWLINE) {
+        byte = bytes[at++]!;
         out[length++] = byte;
-        if (byte === NEWLINE) atLineStart = true;
       }
+      atLineStart = byte === NEWLINE;
     }
     this.#atLineStart = atLineStart;
-    this.#afterCarriageReturn = afterCarriageReturn;
-    return out.subarray(0, length);
+    return length;
   }
 
-  #room(bytes: number): Uint8Array {
-    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes * 2);
-    return this.#scratch;
+  #labelStates(bytes: Uint8Array): number {
+    const label = this.#label;
+    const isReplaced = this.#carriageReturn === "newline";
+    let out = this.#scratch;
+    let length = 0;
+    for (let at = 0; at < bytes.length; at++) {
+      const byte = bytes[at]!;
+      // The first half of this line end is out already.
+      const isSecondHalf = this.#afterCarriageReturn && byte === NEWLINE;
+      this.#afterCarriageReturn = byte === CARRIAGE_RETURN;
+      if (isSecondHalf) {
+        if (!isReplaced) out[length++] = byte;
+        continue;
+      }
+      if (this.#atLineStart && (byte !== CARRIAGE_RETURN || isReplaced)) {
+        out = this.#out(length, label.length + bytes.length - at);
+        out.set(label, length);
+        length += label.length;
+      }
+      out[length++] = byte === CARRIAGE_RETURN && isReplaced ? NEWLINE : byte;
+      this.#atLineStart = byte === NEWLINE || byte === CARRIAGE_RETURN;
+    }
+    return length;
   }
 
-  #grow(out: Uint8Array, length: number, bytes: number): Uint8Array {
-    const grown = new Uint8Array(bytes);
-    grown.set(out.subarray(0, length));
-    this.#scratch = grown;
-    return grown;
+  /** The scratch memory with room for `more` bytes behind the `length` that it holds. */
+  #out(length: number, more: number): Uint8Array<ArrayBuffer> {
+    if (length + more <= this.#scratch.length) return this.#scratch;
+    const grown = new Uint8Array(Math.max(length + more, this.#scratch.length * 2));
+    grown.set(this.#scratch.subarray(0, length));
+    return this.#scratch = grown;
   }
 }

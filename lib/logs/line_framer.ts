@@ -82,9 +82,10 @@ export class LineFramer {
 
   #lastEnd(chunk: Uint8Array): number {
     const newline = chunk.lastIndexOf(NEWLINE);
-    if (!this.#carriageReturnEnds || chunk.length < 2) return newline;
+    if (!this.#carriageReturnEnds) return newline;
     // One at the very end may be the first half of "\r\n", which is one line end.
-    return Math.max(newline, chunk.lastIndexOf(CARRIAGE_RETURN, chunk.length - 2));
+    const rest = chunk.subarray(newline + 1, Math.max(newline + 1, chunk.length - 1));
+    return newline + 1 + rest.lastIndexOf(CARRIAGE_RETURN);
   }
 
   #firstEnd(chunk: Uint8Array): number {
