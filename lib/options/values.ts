@@ -7,6 +7,7 @@ import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
 import { accept, type Checked, quote, refuse } from "./checked.ts";
 import { DEVICE_KINDS, type DeviceKind } from "./devices.ts";
 import type { StreamMask, StreamMasks } from "./launch_plan.ts";
+import { nearestWord } from "./nearest_word.ts";
 import { parsePythonFloat, parsePythonInteger } from "./python_numbers.ts";
 
 /** A number of workers, or what to count. */
@@ -15,7 +16,9 @@ export function parseWorkerCount(text: string, source = "--nproc-per-node"): Che
   if (kind !== undefined) return accept(kind);
   const count = parsePythonInteger(text);
   if (count === null) {
-    return refuse(`${source} must be a number or one of ${DEVICE_KINDS.join(", ")}: got ${quote(text)}`);
+    const nearest = nearestWord(text, DEVICE_KINDS);
+    const message = `${source} must be a number or one of ${DEVICE_KINDS.join(", ")}: got ${quote(text)}`;
+    return refuse(message, nearest === null ? undefined : `Did you mean ${nearest}?`);
   }
   return count > 0 ? accept(count) : refuse(`${source} needs at least one worker: got ${quote(text)}`);
 }

@@ -1,4 +1,4 @@
-/** Command lines for the comparison of the two parsers: seeded, from plain to perverse. */
+/** Command lines for the comparison of the two parsers, from plain to perverse. */
 
 import type { Prng } from "../../lib/core/prng.ts";
 import { type Dialect, optionTable } from "../../lib/options/option_table.ts";
@@ -10,168 +10,77 @@ export interface CommandLine {
   readonly dialect: Dialect;
 }
 
-const INTEGERS = [
-  "0",
-  "1",
-  "3",
-  " 2",
-  "+2",
-  "1_0",
-  "-1",
-  "007",
-  "٣",
-  "1__0",
-  "_1",
-  "1.5",
-  "",
-  "x",
-  "1e3",
-  "- 1",
-];
-const MASKS = [
-  "0",
-  "1",
-  "2",
-  "3",
-  "0:3,1:2",
-  "1:0,1:3",
-  "3\n",
-  "4",
-  "10:1",
-  "0:1,",
-  "0:4",
-  "",
-  "a",
-  "0:1 ,1:1",
-  "-1",
-];
+/** A list from one text, for values that are many and short. */
+const each = (text: string) => text.split("|");
 
-/** Values that an option's meaning depends on; the others get TEXTS. */
+const INTEGERS = each("0|1|3| 2|+2|1_0|-1|007|٣|1__0|_1|1.5||x|1e3|- 1");
+const MASKS = each("0|1|2|3|0:3,1:2|1:0,1:3|3\n|4|10:1|0:1,|0:4||a|0:1 ,1:1|-1");
+
+/** Values that an option's meaning depends on, good ones first; the others get TEXTS. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
-  nnodes: ["1", "2", "1:1", "1:4", "2:1", "0", " 1 : 2 ", "1:2:3", "1:", "", "x", "-1", "+1", "1_0"],
-  nprocPerNode: ["1", "2", " 2", "+2", "1_0", "cpu", "auto", "0", "-1", "cuda", "two", "1.0", ""],
-  rdzvBackend: ["static", "c10d", "c10d", "etcd-v2", "etcd", "zookeeper", ""],
-  rdzvEndpoint: [
-    "localhost:29400",
-    "host",
-    "host:0",
-    "[::1]:1",
-    "[::1]",
-    "h:65536",
-    "h:x",
-    "a b",
-    ":1",
-    "",
-    " h:1 ",
-  ],
-  rdzvConf: [
-    ...[
-      "join_timeout=5",
-      "a=b=c",
-      "k=v, is_host = yes ",
-      "store_type=file",
-      "",
-      " ",
-      "cas_backoff_max_seconds=.5",
-    ],
-    ...[
-      "join_timeout",
-      "=1",
-      "a=",
-      "a=1,,b=2",
-      "join_timeout=0",
-      "join_timeout=x",
-      "is_host=2",
-      "store_type=disk",
-    ],
-    ...[
-      "read_timeout=-1",
-      "keep_alive_interval=x",
-      "cas_backoff_max_seconds=-1",
-      "timeout=5",
-      "timeout=x",
-      "protocol=https",
-      "protocol=ftp",
-    ],
-  ],
+  nnodes: each("1|2|1:1|1:4|2:1|0| 1 : 2 |1:2:3|1:||x|-1|+1|1_0"),
+  nprocPerNode: each("1|2| 2|+2|1_0|cpu|auto|0|-1|cuda|two|1.0|"),
+  rdzvBackend: each("static|c10d|c10d|etcd-v2|etcd|zookeeper|"),
+  rdzvEndpoint: each("localhost:29400|host|host:0|[::1]:1|[::1]|h:65536|h:x|a b|:1|| h:1 "),
+  rdzvConf: each(
+    "join_timeout=5|a=b=c|k=v, is_host = yes |store_type=file|| |cas_backoff_max_seconds=.5|join_timeout|=1|a=|" +
+      "a=1,,b=2|join_timeout=0|join_timeout=x|is_host=2|store_type=disk|read_timeout=-1|timeout=5|timeout=x",
+  ),
   maxRestarts: INTEGERS,
-  monitorInterval: [
-    "0.1",
-    "5",
-    "1e-3",
-    " .5",
-    "5.",
-    "inf",
-    "nan",
-    "-inf",
-    "0",
-    "-1",
-    "1_0.5",
-    "1e",
-    "x",
-    "",
-    "Infinity",
-  ],
-  startMethod: ["spawn", "fork", "forkserver", "thread", ""],
-  eventLogHandler: ["null", "console", "dynamic_rendezvous", "syslog"],
+  monitorInterval: each("0.1|5|1e-3| .5|5.|inf|nan|-inf|0|-1|1_0.5|1e|x||Infinity"),
+  startMethod: each("spawn|fork|forkserver|thread|"),
+  eventLogHandler: each("null|console|dynamic_rendezvous|syslog"),
   redirects: MASKS,
   tee: MASKS,
-  localRanksFilter: ["", "0", "0,1", "1, 0 ,1", "-1", "0,", "a", ",", "+1,1_0"],
-  duplicateStdoutFilters: ["", "a", "a,b", "a,,b", ",", ",,,", "a, b"],
-  duplicateStderrFilters: ["a", ",,", "x,,,y"],
+  localRanksFilter: each("|0|0,1|1, 0 ,1|-1|0,|a|,|+1,1_0"),
+  duplicateStdoutFilters: each("|a|a,b|a,,b|,|,,,|a, b"),
+  duplicateStderrFilters: each("a|,,|x,,,y"),
   nodeRank: INTEGERS,
-  masterAddr: ["127.0.0.1", "[::1]", "::1", "a b", "", "host"],
-  masterPort: ["29500", "0", "65535", "65536", "-1", "x", " 1", ""],
-  logsSpecs: ["default", "mine"],
-  numaBinding: ["node", "socket", "exclusive", "core-complex", "cores"],
-  signalsToHandle: [
-    "SIGTERM",
-    "SIGTERM, SIGUSR1",
-    "",
-    "SIGKILL",
-    "SIGSTOP,SIGINT",
-    "SIGNONSENSE",
-    "SIGTERM,",
-  ],
+  masterAddr: each("127.0.0.1|[::1]|::1|a b||host"),
+  masterPort: each("29500|0|65535|65536|-1|x| 1|"),
+  logsSpecs: each("default|mine"),
+  numaBinding: each("node|socket|exclusive|core-complex|cores"),
+  signalsToHandle: each("SIGTERM|SIGTERM, SIGUSR1||SIGKILL|SIGSTOP,SIGINT|SIGNONSENSE|SIGTERM,"),
   shutdownTimeout: INTEGERS,
 };
-const TEXTS = [
-  "a",
-  "",
-  "a b",
-  "-1",
-  "-.5",
-  "-",
-  "--",
-  "-x",
-  "-a b",
-  "--nnodes",
-  "--x=1",
-  "a=b",
-  "ünïcode",
-  "=",
-  "-t",
-  "all",
-];
-const FLAG_VARIABLES = ["0", "1", "2", "-1", " 1 ", "1_0", "yes", "", "true", "1.0"];
-const SCRIPTS = ["train.py", "train.py", "dir/a b.py", "-", "-5", "", "-x y", "run", "store"];
-const SCRIPT_ARGUMENTS = [
-  "--lr",
-  "0.1",
-  "--nnodes=2",
-  "--standalone",
-  "--",
-  "-x",
-  "-r3",
-  "--r=16",
-  "",
-  "$local_rank",
-  "a b",
-];
-const UNKNOWN = ["--bogus", "-x", "--bogus=1", "-9z", "---", "--=1", "--nnodesx", "-=", "--bogus x"];
+const TEXTS = each("a||a b|-1|-.5|-|--|-x|-a b|--nnodes|--x=1|a=b|ünïcode|=|-t|all");
+const FLAG_VARIABLES = each("0|1|2|-1| 1 |1_0|yes||true|1.0");
+const SCRIPTS = each("train.py|train.py|dir/a b.py|-|-5||-x y|run|store");
+const SCRIPT_ARGUMENTS = each("--lr|0.1|--nnodes=2|--standalone|--|-x|-r3|--r=16||$local_rank|a b");
+const UNKNOWN = each("--bogus|-x|--bogus=1|-9z|---|--=1|--nnodesx|-=|--bogus x");
+const CONF_KEYS = each(
+  "join_timeout|last_call_timeout|close_timeout|heartbeat_timeout|keep_alive_interval|keep_alive_max_attempt|" +
+    "cas_backoff_max_seconds|read_timeout|is_host|store_type|timeout|protocol|ssl_cert|ssl_cert_key|ca_cert|" +
+    "etcd_prefix|cacert|cert|key|rank|unknown",
+);
+const CONF_VALUES = each("5|0|-1|1.5|inf|x|yes|FILE|https");
 
 const OPTIONS = optionTable("legacy").filter((spec) => !spec.isOwn && spec.name !== "printCompletion");
 
+/** Every value alone, as an option and as a variable, and every setting of every back end. */
+export function singleValues(): CommandLine[] {
+  const line = (args: string[], environment: Record<string, string> = {}): CommandLine => ({
+    args: [...args, "train.py"],
+    environment,
+    dialect: "torchrun",
+  });
+  const options = OPTIONS.flatMap((option) =>
+    (takesValue(option) ? VALUES[option.name] ?? TEXTS : FLAG_VARIABLES).flatMap((value) => [
+      line([`${option.spellings[0]}=${value}`]),
+      ...(option.variable === null ? [] : [line([], { [option.variable]: value })]),
+    ])
+  );
+  const settings = ["static", "c10d", "etcd", "etcd-v2"].flatMap((backend) =>
+    CONF_KEYS.flatMap((key) =>
+      CONF_VALUES.map((value) =>
+        line([`--rdzv-backend=${backend}`, "--rdzv-endpoint=host:1", `--rdzv-conf=${key}=${value}`])
+      )
+    )
+  );
+  return [...options, ...settings];
+}
+
+/** One line of several options, seeded. */
 export function drawCommandLine(prng: Prng): CommandLine {
   const dialect = prng.chance(1, 10) ? "legacy" : "torchrun";
   // Half of the lines are made of good values alone: a line that is refused shows little.

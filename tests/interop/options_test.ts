@@ -14,7 +14,7 @@ import { parseCommandLine } from "../../lib/options/parse.ts";
 import { chooseRendezvous } from "../../lib/options/rendezvous_choice.ts";
 import { parseRendezvousConf } from "../../lib/options/rendezvous_conf.ts";
 import { parseNodes, parseRankList, parseStreamMasks } from "../../lib/options/values.ts";
-import { type CommandLine, drawCommandLine } from "./command_lines.ts";
+import { type CommandLine, drawCommandLine, singleValues } from "./command_lines.ts";
 import { FIXTURES, interopTest, PYTHON, runProgram } from "./harness.ts";
 
 const SEED = 20250117;
@@ -116,6 +116,7 @@ const DIFFERENCES: readonly Difference[] = [
 const prng = new Prng(SEED);
 const LINES: readonly CommandLine[] = [
   ...DIFFERENCES.map(({ example }): CommandLine => ({ args: example, environment: {}, dialect: "torchrun" })),
+  ...singleValues(),
   ...Array.from({ length: GENERATED_LINES }, () => drawCommandLine(prng)),
 ];
 

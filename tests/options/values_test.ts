@@ -29,6 +29,8 @@ Deno.test("parseWorkerCount() takes numbers and kinds of devices", () => {
   assertValue(parseWorkerCount("gpu"), "gpu");
   assertRefused(parseWorkerCount("0", "PET_NPROC_PER_NODE"), "PET_NPROC_PER_NODE", "at least one", '"0"');
   assertRefused(parseWorkerCount("GPU"), "auto, cpu, gpu", '"GPU"');
+  const checked = parseWorkerCount("gpus");
+  assertEquals(checked.kind === "problem" && checked.problem.hint, "Did you mean gpu?");
 });
 
 Deno.test("parseNodes() takes a number and a range", () => {
