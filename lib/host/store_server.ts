@@ -62,6 +62,8 @@ type Timer = ReturnType<typeof setTimeout>;
 interface Peer {
   readonly socket: Deno.TcpConn;
   readonly connection: StoreConnection;
+  /** Bytes of its unfinished request, as counted in the server's sum. */
+  keptBytes: number;
   isClosed: boolean;
   isWriting: boolean;
   /** Wakes the reader that waits for the replies to be read. */
@@ -78,6 +80,7 @@ class TcpStoreServer implements StoreServer {
   readonly #peers = new Set<Peer>();
   /** Peers inside a request, with the time by which it must be complete; the earliest first. */
   readonly #unfinished = new Map<Peer, number>();
+  #unfinishedBytes = 0;
   #unfinishedTimer: Timer | undefined;
   /** Peers whose replies have not been handed to their socket. */
   #unwritten: Peer[] = [];
@@ -145,6 +148,7 @@ class TcpStoreServer implements StoreServer {
         dialect: this.#dialect,
         onOutput: () => this.#unwritten.push(peer),
       }),
+      keptBytes: 0,
       isClosed: false,
       isWriting: false,
       onDrained: null,
@@ -216,12 +220,20 @@ class TcpStoreServer implements StoreServer {
     peer.onDrained = null;
   }
 
-  /** Sets the deadlines of what has begun and not ended. */
+  /** Counts and times what has begun and not ended. */
   #watchUnfinished(peer: Peer): void {
     const { connection } = peer;
     if (!connection.isInside) {
-      if (this.#unfinished.size > 0) this.#unfinished.delete(peer);
+      if (this.#unfinished.size > 0) this.#forgetUnfinished(peer);
       return;
+    }
+    this.#unfinishedBytes += connection.keptBytes - peer.keptBytes;
+    peer.keptBytes = connection.keptBytes;
+    const max = this.#limits.unfinishedBytesMax;
+    if (this.#unfinishedBytes > max) {
+      throw new PeerError(
+        `sent ${peer.keptBytes} of the ${this.#unfinishedBytes} unfinished bytes, over the limit of ${max}`,
+      );
     }
     if (connection.awaitsSilence) {
       peer.silenceTimer = setTimeout(() => this.#onSilence(peer), SILENCE_MS);
@@ -234,13 +246,22 @@ class TcpStoreServer implements StoreServer {
   #onSilence(peer: Peer): void {
     try {
       peer.connection.silence();
-      this.#unfinished.delete(peer);
+      this.#forgetUnfinished(peer);
       this.#flush();
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
       this.#refuse(peer.socket, error.message);
       this.#close(peer);
     }
+  }
+
+  #forgetUnfinished(peer: Peer): void {
+    this.#unfinishedBytes -= peer.keptBytes;
+    peer.keptBytes = 0;
+    this.#unfinished.delete(peer);
+    if (this.#unfinished.size > 0) return;
+    clearTimeout(this.#unfinishedTimer);
+    this.#unfinishedTimer = undefined;
   }
 
   #closeOverdue(): void {
@@ -266,11 +287,7 @@ class TcpStoreServer implements StoreServer {
     if (peer.isClosed) return;
     peer.isClosed = true;
     this.#peers.delete(peer);
-    this.#unfinished.delete(peer);
-    if (this.#unfinished.size === 0) {
-      clearTimeout(this.#unfinishedTimer);
-      this.#unfinishedTimer = undefined;
-    }
+    this.#forgetUnfinished(peer);
     clearTimeout(peer.silenceTimer);
     this.#requestsOfGone += peer.connection.requestCount;
     peer.connection.leave();

@@ -49,6 +49,11 @@ export class StoreConnection implements TableClient {
     return this.#decoder.isInside;
   }
 
+  /** Bytes kept of what has begun. */
+  get keptBytes(): number {
+    return this.#decoder.keptBytes;
+  }
+
   /** Whether only a moment of silence tells what the last request was: `silence` is to be called after it. */
   get awaitsSilence(): boolean {
     return this.#decoder.awaitsSilence;

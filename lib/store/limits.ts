@@ -8,12 +8,14 @@ export interface StoreLimits {
   /** Of one value as it arrives; APPEND may make a stored one longer, up to `requestBytesMax`. */
   readonly valueBytesMax: number;
   readonly keysPerRequestMax: number;
-  /** Of one whole request or reply, and so of what is kept in memory for a connection. */
+  /** Of one whole request, reply or stored value. */
   readonly requestBytesMax: number;
   /** Keys and queue entries in all. */
   readonly keysMax: number;
   /** Keys and values in all, bookkeeping not counted. */
   readonly storedBytesMax: number;
+  /** Of unfinished requests of all connections together. */
+  readonly unfinishedBytesMax: number;
   readonly connectionsMax: number;
   /** From the first byte of a handshake or request to its last. A silent connection has no limit. */
   readonly requestMs: number;
@@ -32,6 +34,7 @@ export const DEFAULT_LIMITS: StoreLimits = {
   // A Map of V8 holds 16.7 million entries and fails beyond.
   keysMax: 8 * MIB,
   storedBytesMax: 4 * KIB * MIB,
+  unfinishedBytesMax: 1024 * MIB,
   connectionsMax: 64 * KIB,
   requestMs: 300_000,
   unreadReplyBytesMax: 1 * MIB,

@@ -62,6 +62,11 @@ export class RequestDecoder {
     return this.#reader.available > 0 || this.#list !== null;
   }
 
+  /** Bytes kept of an unfinished request. */
+  get keptBytes(): number {
+    return this.#reader.available + (this.#list?.bytes ?? 0);
+  }
+
   /** All that has arrived is an operation 8 with its key, and only silence tells what it is. */
   get awaitsSilence(): boolean {
     return this.#awaitsSilence;
@@ -69,6 +74,7 @@ export class RequestDecoder {
 
   /** Takes bytes as they were read. `chunk` stays the caller's; call `next` until it gives nothing, then `settle`. */
   push(chunk: Uint8Array): void {
+    this.#awaitsSilence = false;
     this.#reader.push(chunk);
   }
 
@@ -145,7 +151,6 @@ export class RequestDecoder {
       this.#awaitsSilence = length !== undefined && this.#reader.available === 1 + 8 + length;
       return undefined;
     }
-    this.#awaitsSilence = false;
     this.#dialect = "b";
     return request;
   }

@@ -1,0 +1,94 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { AssertionError } from "../../lib/core/assert.ts";
+import { ClientMachine } from "../../lib/store/client.ts";
+import { HANDSHAKE, PeerError } from "../../lib/store/wire.ts";
+import { fromHex } from "./wire_cases.ts";
+
+/** Takes everything that is to be sent. */
+function sent(machine: ClientMachine): number[] {
+  const bytes: number[] = [];
+  while (machine.output.length > 0) {
+    bytes.push(...machine.output.peek());
+    machine.output.advance(machine.output.peek().length);
+  }
+  return bytes;
+}
+
+/** A machine whose handshake is sent. */
+function greeted(): ClientMachine {
+  const machine = new ClientMachine();
+  assertEquals(sent(machine), [...HANDSHAKE]);
+  return machine;
+}
+
+Deno.test("ClientMachine pairs replies with the requests they answer, in order", () => {
+  const machine = greeted();
+  assertEquals(machine.request({ kind: "set", key: "k", value: "v" }, 10), null);
+  const get = machine.request({ kind: "get", key: "k" }, 10)!;
+  const ping = machine.request({ kind: "ping", nonce: 3 }, 10)!;
+  assertEquals(machine.openCount, 2);
+  assertEquals(machine.receive(fromHex("0100000000000000 76 0300")), [
+    { ticket: get, outcome: { kind: "value", value: "v" } },
+  ]);
+  assertEquals(machine.receive(fromHex("0000")), [{ ticket: ping, outcome: { kind: "pong", nonce: 3 } }]);
+  assertEquals(machine.openCount, 0);
+  assertEquals(machine.nextWakeup(), undefined);
+});
+
+Deno.test("ClientMachine takes a wait back when its time is over", () => {
+  const machine = greeted();
+  const ticket = machine.request({ kind: "wait", keys: ["k"] }, 100)!;
+  sent(machine);
+  assertEquals(machine.isWaiting, true);
+  machine.wake(99);
+  assertEquals(sent(machine), []);
+  assertEquals(machine.nextWakeup(), 100);
+  machine.wake(100);
+  assertEquals(sent(machine), [0x0c]);
+  assertEquals(machine.receive(fromHex("01")), [{ ticket, outcome: { kind: "timedOut" } }]);
+  assertEquals(machine.isWaiting, false);
+});
+
+Deno.test("ClientMachine understands a wait that ended while its CANCEL_WAIT was under way", () => {
+  const machine = greeted();
+  const ticket = machine.request({ kind: "wait", keys: ["k"] }, 100)!;
+  machine.wake(100);
+  assertEquals(machine.receive(fromHex("00")), []);
+  assertEquals(machine.receive(fromHex("01")), [
+    { ticket, outcome: { kind: "waitEnded", wasCancelled: false } },
+  ]);
+  const ping = machine.request({ kind: "ping", nonce: 1 }, 200)!;
+  assertEquals(machine.receive(fromHex("01000000"))[0]?.ticket, ping);
+});
+
+Deno.test("ClientMachine lets nothing follow an open wait", () => {
+  const machine = greeted();
+  machine.request({ kind: "barrier", key: "b", worldSize: 2n }, 100);
+  assertThrows(() => machine.request({ kind: "ping", nonce: 1 }, 100), AssertionError);
+});
+
+Deno.test("ClientMachine gives a server up that does not answer, or answers what nobody asked", () => {
+  const late = greeted();
+  late.request({ kind: "get", key: "k" }, 100);
+  assertThrows(() => late.wake(100), PeerError, "did not answer in time");
+  const lateCancel = greeted();
+  lateCancel.request({ kind: "wait", keys: ["k"] }, 100);
+  lateCancel.wake(100);
+  assertThrows(() => lateCancel.wake(lateCancel.nextWakeup()!), PeerError, "did not answer in time");
+  assertThrows(() => greeted().receive(fromHex("00")), PeerError, "sent a reply to nothing");
+  const notCancelled = greeted();
+  notCancelled.request({ kind: "wait", keys: ["k"] }, 100);
+  assertThrows(() => notCancelled.receive(fromHex("01")), PeerError, "a wait that was not taken back");
+});
+
+Deno.test("ClientMachine pairs tens of thousands of pipelined replies", () => {
+  const machine = greeted();
+  const count = 30_000;
+  for (let nonce = 0; nonce < count; nonce++) machine.request({ kind: "ping", nonce }, 100);
+  const replies = new Uint8Array(new Uint32Array(Array.from({ length: count }, (_, nonce) => nonce)).buffer);
+  const tickets: number[] = [];
+  for (let offset = 0; offset < replies.length; offset += 1001) {
+    for (const { ticket } of machine.receive(replies.subarray(offset, offset + 1001))) tickets.push(ticket);
+  }
+  assertEquals(tickets, Array.from({ length: count }, (_, index) => index + 1));
+});

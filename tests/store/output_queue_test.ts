@@ -1,0 +1,69 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { AssertionError } from "../../lib/core/assert.ts";
+import { concat } from "../../lib/core/bytes.ts";
+import { Prng } from "../../lib/core/prng.ts";
+import { OutputQueue } from "../../lib/store/output_queue.ts";
+
+Deno.test("OutputQueue gathers small pieces and passes long values on without a copy", () => {
+  const output = new OutputQueue();
+  const long = new Uint8Array(10_000).fill(3);
+  output.uint8(1);
+  output.sized("ab");
+  output.sized(long);
+  output.uint8(2);
+  assertEquals(output.peek(), new Uint8Array([1, 2, 0, 0, 0, 0, 0, 0, 0, 97, 98, 16, 39, 0, 0, 0, 0, 0, 0]));
+  output.advance(output.peek().length);
+  assertStrictEquals(output.peek(), long);
+  output.advance(9_999);
+  assertEquals(output.peek(), new Uint8Array([3]));
+  output.advance(1);
+  assertEquals(output.peek(), new Uint8Array([2]));
+  output.advance(1);
+  assertEquals(output.length, 0);
+  assertEquals(output.peek().length, 0);
+});
+
+Deno.test("OutputQueue writes numbers at the ends of their ranges", () => {
+  const output = new OutputQueue();
+  output.uint32(0xffff_ffff);
+  output.uint53(Number.MAX_SAFE_INTEGER);
+  output.int64(-(2n ** 63n));
+  output.int64(2n ** 63n - 1n);
+  const view = new DataView(output.peek().slice().buffer);
+  assertEquals(view.getUint32(0, true), 0xffff_ffff);
+  assertEquals(view.getBigUint64(4, true), BigInt(Number.MAX_SAFE_INTEGER));
+  assertEquals(view.getBigInt64(12, true), -(2n ** 63n));
+  assertEquals(view.getBigInt64(20, true), 2n ** 63n - 1n);
+});
+
+Deno.test("OutputQueue loses, repeats and reorders nothing while it is filled and written at once", () => {
+  const prng = new Prng(5);
+  const output = new OutputQueue();
+  const put: Uint8Array[] = [];
+  const taken: Uint8Array[] = [];
+  let inFlight = new Uint8Array();
+  for (let round = 0; round < 5_000; round++) {
+    const piece = new Uint8Array(prng.below(prng.pick([4, 40, 6_000, 20_000]))).fill(round);
+    put.push(new Uint8Array(new BigUint64Array([BigInt(piece.length)]).buffer), piece);
+    output.sized(piece);
+    // A write takes its bytes when it ends, not when it starts.
+    const written = output.peek().subarray(0, 1 + prng.below(9_000));
+    inFlight = new Uint8Array(written);
+    output.uint8(7);
+    put.push(new Uint8Array([7]));
+    assertEquals(written, inFlight);
+    taken.push(inFlight);
+    output.advance(written.length);
+    while (prng.chance(1, 2) && output.length > 0) {
+      const rest = output.peek().slice();
+      taken.push(rest);
+      output.advance(rest.length);
+    }
+  }
+  while (output.length > 0) {
+    taken.push(output.peek().slice());
+    output.advance(output.peek().length);
+  }
+  assertEquals(concat(taken), concat(put));
+  assertThrows(() => output.advance(1), AssertionError);
+});
