@@ -4,6 +4,7 @@
  */
 
 import { utf8 } from "../core/bytes.ts";
+import { safeSubstitute } from "../core/template.ts";
 
 export interface LabelValues {
   readonly roleName: string;
@@ -22,18 +23,6 @@ export function lineLabel(template: string | null, values: LabelValues): string 
     rank: String(values.rank),
     hostname: values.hostName,
   });
-}
-
-/** Python's `string.Template.safe_substitute`: `$$` becomes `$`, unknown names stay. */
-function safeSubstitute(template: string, values: Readonly<Record<string, string>>): string {
-  return template.replace(
-    /\$(?:(\$)|([_a-z][_a-z0-9]*)|\{([_a-z][_a-z0-9]*)\})/gi,
-    (whole, dollar: string | undefined, plain: string | undefined, braced: string | undefined) => {
-      if (dollar !== undefined) return "$";
-      const name = plain ?? braced!;
-      return Object.hasOwn(values, name) ? values[name]! : whole;
-    },
-  );
 }
 
 const NEWLINE = 10;
