@@ -4,7 +4,7 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { FIXTURES, freePort, interopTest, type LauncherName, runLauncher } from "./harness.ts";
+import { allEnded, FIXTURES, freePort, interopTest, type LauncherName, runLauncher } from "./harness.ts";
 
 interface Description {
   readonly arguments: string[];
@@ -148,7 +148,7 @@ for (const testCase of CASES) {
   interopTest(`workerEnvironment() is torchrun's: ${testCase.name}`, async () => {
     const theirRun = describe("torchrun", testCase);
     if (testCase.oneAfterTheOther) await theirRun;
-    const [theirs, ours] = await Promise.all([theirRun, describe("muster", testCase)]);
+    const [theirs, ours] = await allEnded([theirRun, describe("muster", testCase)]);
     for (const worker of testCase.workers) compare(theirs.get(worker)!, ours.get(worker)!, testCase, worker);
   });
 }
@@ -160,7 +160,7 @@ interopTest("muster launch passes the local rank as torch.distributed.launch doe
     scriptArguments: ["--epochs", "3"],
     workers: ["0.0", "1.0"],
   };
-  const [theirs, ours] = await Promise.all([
+  const [theirs, ours] = await allEnded([
     describe("torch.distributed.launch", testCase),
     describe("muster launch", testCase),
   ]);

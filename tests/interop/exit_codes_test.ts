@@ -5,7 +5,7 @@
 
 import { assertEquals } from "@std/assert";
 import { exitCodeOfSignal, type SignalName } from "../../lib/core/errors.ts";
-import { interopTest, type LauncherName, type Run, runLauncher, waitForFile } from "./harness.ts";
+import { allEnded, interopTest, type LauncherName, type Run, runLauncher, waitForFile } from "./harness.ts";
 
 interface Ending {
   readonly name: string;
@@ -104,7 +104,7 @@ const ENDINGS: readonly Ending[] = [
 
 for (const ending of ENDINGS) {
   interopTest(`exit code: ${ending.name}`, async () => {
-    const [torchrun, muster] = await Promise.all([end("torchrun", ending), end("muster", ending)]);
+    const [torchrun, muster] = await allEnded([end("torchrun", ending), end("muster", ending)]);
     assertEquals(
       { torchrun: torchrun.code, muster: muster.code },
       { torchrun: ending.torchrun, muster: ending.muster },
@@ -118,13 +118,13 @@ interopTest("exit code: the worker's own with --exit-code worker", async () => {
   const codes = ["exit 3", "exit 255", "kill -KILL $$$$", "kill -SEGV $$$$"].map(async (script) =>
     (await runLauncher("muster", ["--exit-code=worker", ...SHELL, script])).code
   );
-  assertEquals(await Promise.all(codes), [3, 255, 137, 139]);
+  assertEquals(await allEnded(codes), [3, 255, 137, 139]);
 });
 
 interopTest("torchrun leaves its workers running where muster leaves none", async () => {
   for (const signal of ["SIGUSR1", "SIGKILL"] as const) {
     const ending: Ending = { name: signal, args: WAITS, signal, torchrun: 0, muster: 0 };
-    const [torchrun, muster] = await Promise.all([end("torchrun", ending), end("muster", ending)]);
+    const [torchrun, muster] = await allEnded([end("torchrun", ending), end("muster", ending)]);
     assertEquals([torchrun.survivors.length > 0, muster.survivors.length], [true, 0], signal);
   }
 });

@@ -136,6 +136,14 @@ export async function runProgram(commandLine: readonly string[], options: RunOpt
   }
 }
 
+/** `Promise.all` that waits for every run even when one fails, so that none goes on into the next test. */
+export async function allEnded<T extends readonly unknown[]>(
+  runs: readonly [...{ [K in keyof T]: Promise<T[K]> }],
+): Promise<[...T]> {
+  await Promise.allSettled(runs);
+  return await Promise.all(runs) as [...T];
+}
+
 /** A port that was free a moment ago; for options that name a port, which two runs can't share at once. */
 export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

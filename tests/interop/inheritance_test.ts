@@ -4,7 +4,7 @@
  */
 
 import { assertEquals } from "@std/assert";
-import { interopTest, type LauncherName, LAUNCHERS, PYTHON, runProgram } from "./harness.ts";
+import { allEnded, interopTest, type LauncherName, LAUNCHERS, PYTHON, runProgram } from "./harness.ts";
 
 /** Lines of /proc/self/status that a launcher could change for its workers. */
 const STATUS_FIELDS = ["Umask", "SigBlk", "SigIgn", "SigCgt", "NoNewPrivs", "Seccomp", "Cpus_allowed_list"];
@@ -35,7 +35,7 @@ const SURROUNDINGS: readonly Surroundings[] = [
 
 for (const surroundings of SURROUNDINGS) {
   interopTest(`workers inherit as under torchrun: ${surroundings.name}`, async () => {
-    const [theirs, ours] = await Promise.all([
+    const [theirs, ours] = await allEnded([
       inheritedUnder("torchrun", surroundings.prepare),
       inheritedUnder("muster", surroundings.prepare),
     ]);
@@ -45,7 +45,7 @@ for (const surroundings of SURROUNDINGS) {
 
 interopTest("nohup holds for the workers too, where torchrun's are ended by the hangup", async () => {
   const prepare = "signal.signal(signal.SIGHUP, signal.SIG_IGN)";
-  const [theirs, ours] = await Promise.all([
+  const [theirs, ours] = await allEnded([
     inheritedUnder("torchrun", prepare),
     inheritedUnder("muster", prepare),
   ]);
@@ -55,7 +55,7 @@ interopTest("nohup holds for the workers too, where torchrun's are ended by the 
 
 interopTest("workers get no descriptor of the launcher, nor one that it inherited", async () => {
   const preamble = "import os, sys; os.dup2(0, 40); os.execvp(sys.argv[1], sys.argv[1:])";
-  const [theirs, ours] = await Promise.all((["torchrun", "muster"] as const).map(async (launcher) => {
+  const [theirs, ours] = await allEnded((["torchrun", "muster"] as const).map(async (launcher) => {
     const worker = ["--standalone", "--no-python", "ls", "/proc/self/fd"];
     const run = await runProgram([PYTHON, "-c", preamble, ...LAUNCHERS[launcher], ...worker]);
     return run.stdout;
@@ -69,7 +69,7 @@ interopTest("stdin reaches the workers only where it was asked for, where torchr
     const run = await runProgram([...LAUNCHERS[launcher], ...options, ...read], { stdin: "hello" });
     return run.stdout.split("\n").filter((line) => line !== "").sort();
   };
-  const [nobody, second] = await Promise.all([outputOf("muster"), outputOf("muster", "--stdin-rank=1")]);
+  const [nobody, second] = await allEnded([outputOf("muster"), outputOf("muster", "--stdin-rank=1")]);
   assertEquals(nobody, ["0: ", "1: "]);
   assertEquals(second, ["0: ", "1: hello"]);
 });
