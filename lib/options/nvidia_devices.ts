@@ -51,7 +51,9 @@ function gpusInFiles(files: FileView): Gpus | "unknown" {
     const information = files.readText(`${root}/${address}/information`) ?? "";
     const field = (name: string) => new RegExp(`^${name}:\\s*(.*?)\\s*$`, "m").exec(information)?.[1];
     const minor = Number(field("Device Minor") ?? NaN);
-    return field("GPU Excluded") === "Yes" ? [] : [{ uuid: field("GPU UUID") ?? "", minor }];
+    // The driver shows question marks for the UUID of a GPU that nobody has used yet.
+    const uuid = field("GPU UUID")?.replace(/.*\?.*/, "") ?? "";
+    return field("GPU Excluded") === "Yes" ? [] : [{ uuid, minor }];
   });
   if (listed.length > 0) {
     // No node: a container that was given no GPU, or a host on which nobody has used one yet.
@@ -93,7 +95,7 @@ function gpusInListing(listing: string): Gpus {
 /** Whether a mask names GPUs whose names are not known. */
 function namesAreNeeded(gpus: Gpus, visible: VisibleDevices): boolean {
   if (visible.kind !== "identifiers" || !visible.identifiers[0]?.startsWith("GPU-")) return false;
-  return gpus.uuids.length > 0 && gpus.uuids.every((uuid) => uuid === "");
+  return gpus.uuids.includes("");
 }
 
 function isMig(gpus: Gpus, visible: VisibleDevices): boolean {

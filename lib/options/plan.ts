@@ -11,7 +11,7 @@ import type { Findings, Reasons } from "./findings.ts";
 import type { LaunchPlan } from "./launch_plan.ts";
 import { type MachineView, variable } from "./machine_view.ts";
 import type { Options, ParsedOptions } from "./options.ts";
-import { checkVirtualRanks, chooseDevices, inheritedDevices } from "./plan_devices.ts";
+import { checkVirtualRanks, chooseDevices, type DeviceChoice, inheritedDevices } from "./plan_devices.ts";
 import { planMeeting } from "./plan_meeting.ts";
 import { checkStdinRank, planOutput } from "./plan_output.ts";
 import { planStopping } from "./plan_stopping.ts";
@@ -37,7 +37,7 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
   const { problems, notices, reasons } = findings;
   const source = givenName(parsed, "nprocPerNode") ?? "--nproc-per-node";
   const devices = chooseDevices(values, machine, findings);
-  const counted = countWorkers(values, devices.machine, source);
+  const counted = countWorkers(values, devices, source);
   if (counted.kind === "command") {
     return { plan: null, problems: [], notices: [], needs: counted.command, reasons };
   }
@@ -75,10 +75,17 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
 }
 
 /** The number that was given, or that of the devices that were named. */
-function countWorkers(values: Options, machine: MachineView, source: string): DeviceCount {
+function countWorkers(values: Options, { chosen, machine }: DeviceChoice, source: string): DeviceCount {
   const wanted = checkedValue(parseWorkerCount(values.nprocPerNode));
   if (typeof wanted === "number") return { kind: "count", count: wanted, because: null, notices: [] };
-  return countDevices(wanted, machine, { source, virtualLocalRank: values.virtualLocalRank });
+  // Who chooses GPUs does not want to end up on CPUs.
+  const kind = wanted === "auto" && chosen !== null ? "gpu" : wanted;
+  const counted = countDevices(kind, machine, { source, virtualLocalRank: values.virtualLocalRank });
+  // A CUDA process sees only one of several MIG instances.
+  const mayBeFewer = chosen === null || kind === "cpu" || chosen[0]!.startsWith("MIG-");
+  if (mayBeFewer || counted.kind !== "count" || counted.count === chosen.length) return counted;
+  const message = `--gpus=${values.gpus} names a GPU that is not there: ${source} found ${counted.because}`;
+  return { kind: "problem", problem: { message } };
 }
 
 /** The number of workers; null where it is not possible. */

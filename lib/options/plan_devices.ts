@@ -1,9 +1,9 @@
 /** `--gpus`: the devices that the workers see, chosen among those that the launcher may use. */
 
 import { quote } from "./checked.ts";
+import type { Findings } from "./findings.ts";
 import { type MachineView, variable } from "./machine_view.ts";
 import type { Options } from "./options.ts";
-import type { Findings } from "./findings.ts";
 
 export interface DeviceChoice {
   /** The devices as the workers' mask names them; null: as inherited. */

@@ -7,7 +7,7 @@ import type { UsageProblem } from "../core/errors.ts";
 import { safeSubstitute } from "../core/template.ts";
 import { accept, type Checked, quote, refuse } from "./checked.ts";
 import type { Findings } from "./findings.ts";
-import { findInterpreter } from "./interpreter.ts";
+import { findInterpreter, type Interpreter } from "./interpreter.ts";
 import type { WorkerCommand } from "./launch_plan.ts";
 import type { MachineView } from "./machine_view.ts";
 import type { Options } from "./options.ts";
@@ -32,24 +32,22 @@ export function workerCommand(
   machine: MachineView,
   { problems }: Pick<Findings, "problems">,
 ): CommandResult {
+  const { noPython, runPath, trainingScript: script } = options;
   const scriptArguments = [
     ...(options.useEnv ? [] : ["--local-rank=${local_rank}"]),
     ...options.trainingScriptArgs,
   ];
-  const { trainingScript: script, noPython, runPath } = options;
   const { cwd } = machine;
   if (noPython && !runPath) {
     const program = findProgram(script, machine);
     if (program.kind === "value") {
-      const { value: executable } = program;
-      return {
-        command: { executable, fixedArguments: [], scriptArguments, displayName: script, cwd },
-        because: null,
-      };
+      const common = { fixedArguments: [], scriptArguments, cwd };
+      return { command: { executable: program.value, displayName: script, ...common }, because: null };
     }
     problems.push(program.problem);
     return { command: null, because: null };
   }
+
   // Python itself runs a file as `runpy.run_path` does, a directory or an archive with a `__main__` included.
   const isModule = options.module && !runPath;
   const scriptProblem = isModule ? null : checkScript(script, workerCount, machine);
@@ -60,14 +58,22 @@ export function workerCommand(
     return { command: null, because: null };
   }
   const { executable, because } = interpreter.value;
-  const args = [script, ...scriptArguments];
-  const displayName = runPath
-    ? "run_script_path"
-    : because === "PYTHON_EXEC"
-    ? executable
-    : args.find((argument) => !argument.startsWith("-")) ?? "";
-  const fixedArguments = isModule ? ["-u", "-m"] : ["-u"];
-  return { command: { executable, fixedArguments, scriptArguments: args, displayName, cwd }, because };
+  const command = {
+    executable,
+    fixedArguments: isModule ? ["-u", "-m"] : ["-u"],
+    scriptArguments: [script, ...scriptArguments],
+    displayName: pythonName(options, interpreter.value),
+    cwd,
+  };
+  return { command, because };
+}
+
+/** What torchrun's failure report calls a Python program (torchrun.md 3.6). */
+function pythonName(options: Options, { executable, because }: Interpreter): string {
+  if (options.runPath) return "run_script_path";
+  if (because === "PYTHON_EXEC") return executable;
+  const words = [options.trainingScript, ...options.trainingScriptArgs];
+  return words.find((word) => !word.startsWith("-")) ?? "";
 }
 
 /** The program of `--no-python`, which is looked for as the system does. */
@@ -99,7 +105,8 @@ function checkScript(script: string, workerCount: number, machine: MachineView):
   for (const path of new Set(ranks.map((rank) => substituteLocalRank(script, rank)))) {
     const kind = machine.files.kind(path);
     if (kind === "missing") return missingScript(path, machine);
-    if (kind === "directory" && machine.files.kind(`${path}/__main__.py`) === "missing") {
+    const hasMain = () => machine.files.list(path).some((name) => /^__main__\.pyc?$/.test(name));
+    if (kind === "directory" && !hasMain()) {
       return { message: `The script ${quote(path)} is a directory without a __main__.py` };
     }
   }

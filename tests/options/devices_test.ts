@@ -108,6 +108,13 @@ Deno.test("countDevices() gpu: asks nvidia-smi for names only where a mask has s
   check("gpu", "nvidia_sandbox", 1, { ...cuda("GPU-3"), commandOutput: listing });
 });
 
+Deno.test("countDevices() gpu: asks for the names of GPUs that nobody has used yet", () => {
+  check("gpu", "nvidia_unused", 2);
+  assertEquals(counted("gpu", "nvidia_unused", cuda("GPU-9221d5d1")).kind, "command");
+  const listing = "GPU 0: NVIDIA L4 (UUID: GPU-4404041a)\nGPU 1: NVIDIA L4 (UUID: GPU-9221d5d1-b60b)\n";
+  check("gpu", "nvidia_unused", 1, { ...cuda("GPU-9221d5d1"), commandOutput: listing });
+});
+
 Deno.test("countDevices() gpu: a Jetson board has one", () => {
   check("gpu", "nvidia_jetson", 1);
 });

@@ -36,6 +36,17 @@ Deno.test("chooseDevices() decides how many workers gpu means", () => {
   assertEquals(planOf(["--gpus=0,1", "--nproc-per-node=3"]).workerCount, 3);
 });
 
+Deno.test("chooseDevices() leads to a problem where a GPU is not there, or none is", () => {
+  const message =
+    "--gpus=0,8 names a GPU that is not there: --nproc-per-node found 8 NVIDIA GPUs, 1 of them in";
+  checkProblem(["--gpus=0,8", "--nproc-per-node=gpu"], message, { tree: "nvidia_8" });
+  checkProblem(["--gpus=0", "--nproc-per-node=auto"], "Cuda is not available");
+  assertEquals(planOf(["--gpus=0", "--nproc-per-node=cpu"]).workerCount, 3);
+  const mig = ["--gpus=MIG-a,MIG-b", "--nproc-per-node=gpu"];
+  assertEquals(planOf(mig, { tree: "nvidia_mig" }).workerCount, 1);
+  assertEquals(planOf([...mig, "--virtual-local-rank"], { tree: "nvidia_mig" }).workerCount, 2);
+});
+
 Deno.test("chooseDevices() names the mask of other vendors", () => {
   checkProblem(["--gpus=0", "--nproc-per-node=xpu"], "for xpu set ZE_AFFINITY_MASK", { tree: "intel_arc" });
 });

@@ -74,6 +74,7 @@ Deno.test("workerCommand() guesses what was meant", () => {
 Deno.test("workerCommand() runs a directory that has a __main__.py, and no other", () => {
   checkProblem(["data"], 'The script "data" is a directory without a __main__.py', TOOLS);
   check(["app"], ["/usr/bin/python3", "-u", "app"], { tree: { files: { "app/__main__.py": "" } } });
+  check(["app"], ["/usr/bin/python3", "-u", "app"], { tree: { files: { "app/__main__.pyc": "" } } });
 });
 
 Deno.test("workerCommand() leaves to Python what is no file: a pipe, its own options", () => {
