@@ -84,12 +84,7 @@ export class Agent {
       case "watchdog-expired":
         return this.#onWatchdogExpired(event.pid, event.signal, event.reason);
       case "uninterruptible":
-        if (this.#noRestart !== undefined) return [];
-        this.#noRestart = event.reason;
-        return [
-          this.#say("error", `${event.reason}; stopping`),
-          ...this.#toGroup({ kind: "stop", signal: "SIGTERM" }, now),
-        ];
+        return this.#onUninterruptible(event.localRank, event.reason, now);
       case "worker-ended":
         return this.#onWorkerEnded(event, now);
       default:
@@ -226,6 +221,17 @@ export class Agent {
       pid,
       signal,
     }];
+  }
+
+  #onUninterruptible(localRank: number, reason: string, now: InstantMs): AgentEffect[] {
+    if (this.#noRestart !== undefined) return [];
+    this.#noRestart = reason;
+    this.#watchdogReasons.set(localRank, reason);
+    const worker = assertDefined(this.#group.workers[localRank], "The worker that is stuck");
+    return [
+      this.#say("error", `${workerName(worker)} is ${reason}; stopping`),
+      ...this.#toGroup({ kind: "stop", signal: "SIGTERM" }, now),
+    ];
   }
 
   #onGroupGone(): AgentEffect[] {

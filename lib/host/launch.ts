@@ -14,6 +14,7 @@ import { assertDefined, unreachable } from "../core/assert.ts";
 import { type SignalName, SystemError } from "../core/errors.ts";
 import type { WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
+import type { ExitStatus } from "../supervise/exit_status.ts";
 import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
 import { spawnFailure, type SpawnRequest, spawnWorker, type WorkerChild } from "./child.ts";
 import { wallNow } from "./clock.ts";
@@ -47,6 +48,8 @@ export function launch(plan: LaunchPlan, parts: LaunchParts): Promise<number> {
 const DRAIN_LIMIT_MS = 10_000;
 /** The same where a process that was left running holds a stream open: its end will not come. */
 const DRAIN_LIMIT_OPEN_MS = 250;
+
+const KILLED: ExitStatus = { kind: "signalled", signal: "SIGKILL" };
 
 class Launch {
   readonly #plan: LaunchPlan;
@@ -244,21 +247,24 @@ class Launch {
   #failedAttempt(evidence: Evidence, output: AttemptOutput): FailedAttempt {
     const { jobId, role, command, maxRestarts, workerCount } = this.#plan;
     const workers = this.#agent.workers.flatMap((worker): WorkerFacts[] => {
-      const { localRank, pid, status, endOrder, stopRequested } = worker;
-      if (pid === undefined || status === undefined || endOrder === undefined) return [];
+      const { localRank, pid, endOrder, stopRequested } = worker;
+      const endedByWatchdog = this.#agent.watchdogReason(localRank);
+      // SIGKILL did not end a worker without a status; it counts as killed when a watchdog knows why.
+      const status = worker.status ?? (endedByWatchdog === null ? undefined : KILLED);
+      if (pid === undefined || status === undefined) return [];
       return [{
         localRank,
         rank: localRank,
         pid,
         status,
         startedAt: assertDefined(this.#startedAt[localRank]),
-        endedAt: assertDefined(this.#endedAt[localRank]),
-        endOrder,
+        endedAt: worker.status === undefined ? wallNow() : assertDefined(this.#endedAt[localRank]),
+        endOrder: endOrder ?? workerCount,
         stoppedByUs: stopRequested,
         errorFile: evidence.errorFiles[localRank] ?? null,
         tail: output.tail(localRank),
         logFiles: output.logFiles(localRank),
-        endedByWatchdog: this.#agent.watchdogReason(localRank),
+        endedByWatchdog,
       }];
     });
     return {
