@@ -27,7 +27,10 @@ export function parsePythonFloat(text: string): number | null {
 
 /** `text` without blanks around, its decimal digits as ASCII. */
 function plainNumber(text: string): string {
-  return text.trim().replace(/\p{Nd}/gu, (digit) => {
+  const trimmed = text.trim();
+  // The usual case; the tables of Unicode cost start-up time.
+  if (/^[ -~]*$/.test(trimmed)) return trimmed;
+  return trimmed.replace(/\p{Nd}/gu, (digit) => {
     // Unicode encodes every script's digits as runs of ten from zero on, so the place in the run is the value.
     const codePoint = digit.codePointAt(0)!;
     let first = codePoint;

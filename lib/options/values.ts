@@ -109,7 +109,7 @@ export function parseEndpoint(text: string, source = "--rdzv-endpoint"): Checked
       return refuse(`The port in ${source} must be a number from 0 to 65535: got ${quote(text)}`);
     }
   }
-  if (!/^[\p{L}\p{N}_.:-]+$/u.test(host)) {
+  if (!/^[\w.:-]+$/.test(host) && !/^[\p{L}\p{N}_.:-]+$/u.test(host)) {
     return refuse(`The host in ${source} must be a name, an IPv4 or an IPv6 address: got ${quote(text)}`);
   }
   return accept({ host, port });
