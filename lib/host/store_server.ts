@@ -4,6 +4,7 @@
  * who breaks a rule is closed with one line in the log.
  */
 
+import { type AddressRange, isInRanges, LOOPBACK_RANGES } from "../store/address_range.ts";
 import { StoreConnection } from "../store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
 import { Table } from "../store/table.ts";
@@ -17,6 +18,8 @@ export interface StoreServerOptions {
   readonly port: number;
   /** What every client speaks; null, the default: found out for each connection. */
   readonly dialect?: Dialect | null;
+  /** Who may connect, beside this machine itself; null, the default: everybody who reaches `host`. */
+  readonly allowed?: readonly AddressRange[] | null;
   readonly limits?: Partial<StoreLimits>;
   /** One line without newline for each connection that is refused or closed by the server. */
   readonly onLog?: (line: string) => void;
@@ -74,6 +77,7 @@ interface Peer {
 class TcpStoreServer implements StoreServer {
   readonly #limits: StoreLimits;
   readonly #dialect: Dialect | null;
+  readonly #allowed: readonly AddressRange[] | null;
   readonly #onLog: (line: string) => void;
   readonly #listener: Deno.TcpListener;
   #table: Table;
@@ -91,6 +95,7 @@ class TcpStoreServer implements StoreServer {
   constructor(options: StoreServerOptions) {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#dialect = options.dialect ?? null;
+    this.#allowed = options.allowed ? [...LOOPBACK_RANGES, ...options.allowed] : null;
     this.#onLog = options.onLog ?? (() => {});
     this.#table = new Table(this.#limits);
     this.#listener = listenTcp(options.host, options.port);
@@ -131,13 +136,26 @@ class TcpStoreServer implements StoreServer {
   async #accept(): Promise<void> {
     for await (const socket of this.#listener) {
       this.#acceptedConnections++;
-      if (this.#peers.size >= this.#limits.connectionsMax) {
-        this.#refuse(socket, `a connection more than the limit of ${this.#limits.connectionsMax}`);
+      const objection = this.#objectionTo(socket.remoteAddr.hostname);
+      if (objection !== null) {
+        this.#refuse(socket, objection);
         socket.close();
         continue;
       }
       this.#serve(socket);
     }
+  }
+
+  /** Why a new connection from `address` is not taken; null: it is. */
+  #objectionTo(address: string): string | null {
+    const { connectionsMax } = this.#limits;
+    if (this.#peers.size >= connectionsMax) {
+      return `is one more than the limit of ${connectionsMax} connections`;
+    }
+    if (this.#allowed !== null && !isInRanges(address, this.#allowed)) {
+      return "is not from an admitted address";
+    }
+    return null;
   }
 
   async #serve(socket: Deno.TcpConn): Promise<void> {

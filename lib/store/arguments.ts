@@ -1,0 +1,193 @@
+/** What `muster store …` is asked to do. Pure: words in, one of a few things to do out. */
+
+import type { UsageProblem } from "../core/errors.ts";
+import { type AddressRange, parseAddressRange } from "./address_range.ts";
+import type { Dialect } from "./wire.ts";
+
+export const STORE_PORT_DEFAULT = 29400;
+
+export type StoreTask =
+  | {
+    readonly kind: "serve";
+    readonly host: string;
+    readonly port: number;
+    readonly dialect: Dialect | null;
+    /** Null: everybody may connect. */
+    readonly allowed: readonly AddressRange[] | null;
+  }
+  | StoreQuestion
+  | { readonly kind: "help" }
+  | { readonly kind: "problems"; readonly problems: readonly UsageProblem[] };
+
+/** One operation of the small client for people who debug. */
+export interface StoreQuestion {
+  readonly kind: "ask";
+  readonly operation: Operation;
+  readonly host: string;
+  readonly port: number;
+  /** What follows the address. */
+  readonly words: readonly string[];
+  readonly timeoutMs: number;
+  readonly isJson: boolean;
+}
+
+export type Operation = "get" | "set" | "add" | "wait" | "list" | "delete" | "dump";
+
+/** Words that each operation takes after the address: at least, at most. */
+const OPERATION_WORDS: Readonly<Record<Operation, readonly [number, number]>> = {
+  get: [1, 1],
+  set: [2, 2],
+  add: [2, 2],
+  wait: [1, Infinity],
+  list: [0, 1],
+  delete: [1, Infinity],
+  dump: [0, 1],
+};
+
+export const STORE_HELP =
+  `usage: muster store [--host HOST] [--port PORT] [--store-dialect D] [--store-allow CIDR,...]
+       muster store get    HOST:PORT KEY        print a value, once it is there
+       muster store set    HOST:PORT KEY VALUE
+       muster store add    HOST:PORT KEY N      add to a number and print the sum
+       muster store wait   HOST:PORT KEY...     until all keys are there
+       muster store list   HOST:PORT [PREFIX]   print the keys
+       muster store delete HOST:PORT KEY...
+       muster store dump   HOST:PORT [PREFIX]   print keys and values
+
+Without an operation: serve a store that speaks PyTorch's TCPStore protocol until a signal ends it. The first
+line of output is the address as bound.
+
+  --host HOST            address to listen on (default 127.0.0.1: this machine only; 0.0.0.0 or :: for all)
+  --port PORT            0 for any free port (default ${STORE_PORT_DEFAULT})
+  --store-dialect D      what the clients speak: auto (default), a (PyTorch up to 2.0), b (2.1), c (2.2 on)
+  --store-allow CIDR,... who may connect, beside this machine (default: everybody who can reach HOST)
+
+With an operation:
+  --timeout SECONDS      for connecting and waiting (default 5)
+  --json                 print JSON
+  --                     what follows are words, also if they look like options
+`;
+
+const DIALECTS: Readonly<Record<string, Dialect | null>> = { auto: null, a: "a", b: "b", c: "c" };
+const SERVER_OPTIONS = ["--host", "--port", "--store-dialect", "--store-allow"];
+const CLIENT_OPTIONS = ["--timeout"];
+const TIMEOUT_SECONDS_DEFAULT = 5;
+
+/** Reads what follows `muster store`. */
+export function readStoreTask(args: readonly string[]): StoreTask {
+  const problems: UsageProblem[] = [];
+  const { words, options, flags } = splitWords(args, problems);
+  if (flags.has("--help")) return { kind: "help" };
+  const task = words.length === 0
+    ? readServe(options, problems)
+    : readQuestion(words, { options, flags, problems });
+  const foreign = words.length === 0 ? [...CLIENT_OPTIONS, "--json"] : SERVER_OPTIONS;
+  for (const name of foreign) {
+    if (!options.has(name) && !flags.has(name)) continue;
+    problems.push({
+      message: `${name} has no meaning ${words.length === 0 ? "for a server" : `for '${words[0]}'`}`,
+    });
+  }
+  return problems.length > 0 || task === null ? { kind: "problems", problems } : task;
+}
+
+interface Split {
+  readonly words: string[];
+  readonly options: Map<string, string>;
+  readonly flags: Set<string>;
+}
+
+/** Only what begins with `--` is an option: -5 is a number to add. */
+function splitWords(args: readonly string[], problems: UsageProblem[]): Split {
+  const split: Split = { words: [], options: new Map(), flags: new Set() };
+  for (let index = 0; index < args.length; index++) {
+    const word = args[index]!;
+    if (word === "--") {
+      split.words.push(...args.slice(index + 1));
+      break;
+    }
+    const [, name, joined] = /^(--[^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+    if (word === "-h" || word === "--help") split.flags.add("--help");
+    else if (name === undefined) split.words.push(word);
+    else if (word === "--json") split.flags.add(word);
+    else if (![...SERVER_OPTIONS, ...CLIENT_OPTIONS].includes(name)) {
+      problems.push({ message: `No option ${name}` });
+    } else if (joined === undefined && index + 1 === args.length) {
+      problems.push({ message: `${name} needs a value` });
+    } else split.options.set(name, joined ?? args[++index]!);
+  }
+  return split;
+}
+
+function readServe(options: ReadonlyMap<string, string>, problems: UsageProblem[]): StoreTask {
+  const port = options.get("--port") ?? String(STORE_PORT_DEFAULT);
+  const portNumber = parsePort(port);
+  if (portNumber === undefined) {
+    problems.push({ message: `--port must be a number from 0 to 65535: got ${port}` });
+  }
+  const dialectName = options.get("--store-dialect") ?? "auto";
+  const dialect = Object.hasOwn(DIALECTS, dialectName) ? DIALECTS[dialectName]! : undefined;
+  if (!Object.hasOwn(DIALECTS, dialectName)) {
+    problems.push({ message: `--store-dialect must be auto, a, b or c: got ${dialectName}` });
+  }
+  const allowed: AddressRange[] = [];
+  for (const text of options.get("--store-allow")?.split(",") ?? []) {
+    const range = parseAddressRange(text.trim());
+    if (range === undefined) {
+      problems.push({ message: `--store-allow takes addresses and ranges such as 10.0.0.0/8: got ${text}` });
+    } else allowed.push(range);
+  }
+  return {
+    kind: "serve",
+    host: options.get("--host") ?? "127.0.0.1",
+    port: portNumber ?? 0,
+    dialect: dialect ?? null,
+    allowed: options.has("--store-allow") ? allowed : null,
+  };
+}
+
+function readQuestion(
+  [operation, address, ...words]: readonly string[],
+  { options, flags, problems }: Omit<Split, "words"> & { readonly problems: UsageProblem[] },
+): StoreTask | null {
+  if (!Object.hasOwn(OPERATION_WORDS, operation!)) {
+    problems.push({ message: `No operation '${operation}': use ${Object.keys(OPERATION_WORDS).join(", ")}` });
+    return null;
+  }
+  const [least, most] = OPERATION_WORDS[operation as Operation];
+  const seconds = Number(options.get("--timeout") ?? TIMEOUT_SECONDS_DEFAULT);
+  if (!(seconds >= 0 && seconds < Infinity)) {
+    problems.push({ message: `--timeout must be a number of seconds: got ${options.get("--timeout")}` });
+  }
+  const endpoint = parseEndpoint(address ?? "");
+  if (endpoint === undefined) {
+    problems.push({
+      message: `'${operation}' needs the store's HOST:PORT first: got ${address ?? "nothing"}`,
+    });
+  } else if (words.length < least || words.length > most) {
+    problems.push({ message: `'${operation}' does not take ${words.length} words after the address` });
+  }
+  if (operation === "add" && words.length === 2 && !/^[+-]?\d+$/.test(words[1]!)) {
+    problems.push({ message: `'add' needs a whole number: got ${words[1]}` });
+  }
+  return {
+    kind: "ask",
+    operation: operation as Operation,
+    ...endpoint ?? { host: "", port: 0 },
+    words,
+    timeoutMs: seconds * 1000,
+    isJson: flags.has("--json"),
+  };
+}
+
+function parseEndpoint(text: string): { host: string; port: number } | undefined {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
+  const portNumber = port === undefined ? undefined : parsePort(port);
+  return portNumber === undefined || portNumber === 0
+    ? undefined
+    : { host: (bracketed ?? plain)!, port: portNumber };
+}
+
+function parsePort(text: string): number | undefined {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65535 ? Number(text) : undefined;
+}

@@ -1,0 +1,66 @@
+import { assertEquals } from "@std/assert";
+import { parseAddressRange } from "../../lib/store/address_range.ts";
+import { readStoreTask } from "../../lib/store/arguments.ts";
+
+Deno.test("readStoreTask() reads what a server needs", () => {
+  assertEquals(readStoreTask([]), {
+    ...{ kind: "serve", host: "127.0.0.1", port: 29400 } as const,
+    dialect: null,
+    allowed: null,
+  });
+  const words = "--host :: --port=0 --store-dialect b --store-allow 10.0.0.0/8,fd00::/8";
+  assertEquals(readStoreTask(words.split(" ")), {
+    ...{ kind: "serve", host: "::", port: 0, dialect: "b" } as const,
+    allowed: [parseAddressRange("10.0.0.0/8")!, parseAddressRange("fd00::/8")!],
+  });
+});
+
+Deno.test("readStoreTask() reads the client's operations", () => {
+  const basis = { kind: "ask", host: "10.0.0.1", port: 29400, timeoutMs: 5000, isJson: false } as const;
+  assertEquals(readStoreTask(["add", "10.0.0.1:29400", "k", "-5"]), {
+    ...basis,
+    operation: "add",
+    words: ["k", "-5"],
+  });
+  assertEquals(readStoreTask(["--json", "get", "--timeout", "0.5", "[::1]:80", "k"]), {
+    ...basis,
+    ...{ operation: "get", host: "::1", port: 80, words: ["k"], timeoutMs: 500, isJson: true } as const,
+  });
+  assertEquals(readStoreTask(["set", "10.0.0.1:29400", "--", "--host", "--json"]), {
+    ...basis,
+    operation: "set",
+    words: ["--host", "--json"],
+  });
+  assertEquals(readStoreTask(["get", "--help"]), { kind: "help" });
+});
+
+for (
+  const [line, ...messages] of [
+    ["--port 70000", "--port must be a number from 0 to 65535: got 70000"],
+    [
+      "--store-dialect d --store-allow 10.0.0.0/99",
+      "--store-dialect must be auto, a, b or c: got d",
+      "--store-allow takes addresses and ranges such as 10.0.0.0/8: got 10.0.0.0/99",
+    ],
+    ["--store-dialect toString", "--store-dialect must be auto, a, b or c: got toString"],
+    ["--wrong x", "No option --wrong", "No operation 'x': use get, set, add, wait, list, delete, dump"],
+    ["--port", "--port needs a value"],
+    ["--timeout 5", "--timeout has no meaning for a server"],
+    ["fetch h:1 k", "No operation 'fetch': use get, set, add, wait, list, delete, dump"],
+    ["get", "'get' needs the store's HOST:PORT first: got nothing"],
+    ["get h:0 k", "'get' needs the store's HOST:PORT first: got h:0"],
+    ["get h:1", "'get' does not take 0 words after the address"],
+    ["list h:1 a b", "'list' does not take 2 words after the address"],
+    ["add h:1 k 1.5", "'add' needs a whole number: got 1.5"],
+    [
+      "get h:1 k --timeout soon --host x",
+      "--timeout must be a number of seconds: got soon",
+      "--host has no meaning for 'get'",
+    ],
+  ] as const
+) {
+  Deno.test(`readStoreTask() refuses '${line}'`, () => {
+    const task = readStoreTask(line.split(" "));
+    assertEquals(task, { kind: "problems", problems: messages.map((message) => ({ message })) });
+  });
+}
