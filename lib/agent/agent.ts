@@ -277,7 +277,8 @@ export class Agent {
       return this.#prepareAttempt();
     }
     const root = verdict.rootCause;
-    const worker = root === null
+    // Of a worker that we stopped, the code is our doing.
+    const worker = root === null || root.facts.stoppedByUs
       ? EXIT_CODES.workerFailed
       : shellExitCode(root.facts.status) || EXIT_CODES.workerFailed;
     const code = this.#plan.exitCode === "worker" ? worker : EXIT_CODES.workerFailed;

@@ -100,7 +100,9 @@ function rootCauseLines(failure: Failure, verdict: Verdict, layout: Layout): str
 function fieldLines(index: number, failure: Failure, verdict: Verdict, layout: Layout): string[] {
   const { facts, explanation, errorFileProblem } = failure;
   const exitCode = pythonExitCode(facts.status);
-  const signal = facts.status.kind === "signalled" ? ` (${facts.status.signal})` : "";
+  // Of a worker that had failed already when it was stopped, the exit code is our doing.
+  const sender = facts.stoppedByUs ? " from muster, afterwards" : "";
+  const signal = facts.status.kind === "signalled" ? ` (${facts.status.signal})${sender}` : "";
   const path = facts.errorFile?.text == null && errorFileProblem === null ? "<N/A>" : facts.errorFile!.path;
   const problem = errorFileProblem === null ? "" : ` (the file ${errorFileProblem})`;
   // Fields that programs look for stay on one line, whatever their length.

@@ -10,6 +10,7 @@
 import { SystemError } from "../core/errors.ts";
 import { type ExpiredTimer, FileTimers } from "../supervise/file_timer.ts";
 import { monotonicNow, wallNow } from "./clock.ts";
+import { libc } from "./libc.ts";
 import { processInfo } from "./process_table.ts";
 
 export interface FileTimerOptions {
@@ -146,16 +147,24 @@ function makeWay(path: string): void {
   Deno.removeSync(path);
 }
 
+const FIFO_MODE = 0o600;
+
 async function makeFifo(path: string): Promise<void> {
-  const command = new Deno.Command("mkfifo", {
-    args: ["-m", "600", "--", path],
-    stdout: "null",
-    stderr: "piped",
-  });
-  const { success, stderr } = await command.output();
-  if (success) return;
-  const reason = new TextDecoder().decode(stderr).trim();
-  throw new SystemError(`Cannot make the watchdog's FIFO "${path}" (TORCHELASTIC_TIMER_FILE): ${reason}`);
+  const library = libc();
+  const isMade = library === null
+    ? await makeFifoByCommand(path)
+    : library.mkfifo(new TextEncoder().encode(`${path}\0`), FIFO_MODE) === 0;
+  if (isMade) return;
+  throw new SystemError(
+    `Cannot make the watchdog's FIFO "${path}" (TORCHELASTIC_TIMER_FILE): ` +
+      "its directory isn't there, can't be written, or is on a file system without FIFOs",
+  );
+}
+
+/** Only where there is no C library to call: elsewhere the launcher would reap the child, as an orphan, first. */
+async function makeFifoByCommand(path: string): Promise<boolean> {
+  const args = ["-m", FIFO_MODE.toString(8), "--", path];
+  return (await new Deno.Command("mkfifo", { args, stdout: "null", stderr: "null" }).output()).success;
 }
 
 /** Another launcher may have put its own in the place. */

@@ -97,7 +97,7 @@ class Launch {
     });
     this.#loop.close();
     await this.#watchdogs?.close();
-    await this.#attemptOutput?.drained(this.#plan.keepDaemons ? DRAIN_LIMIT_OPEN_MS : DRAIN_LIMIT_MS);
+    await this.#attemptOutput?.drained(this.#drainLimitMs());
     signals.close();
     this.#store?.close();
     await this.#guard.close();
@@ -235,13 +235,18 @@ class Launch {
 
   async #gatherEvidence(): Promise<void> {
     const output = assertDefined(this.#attemptOutput, "The attempt's output");
-    await output.drained(DRAIN_LIMIT_MS);
+    await output.drained(this.#drainLimitMs());
     const { workers } = this.#agent;
     const evidence = await assertDefined(this.#evidence, "The evidence's beginning").gather({
       errorFiles: workers.map(({ localRank }) => output.errorFile(localRank) ?? ""),
       statuses: workers.flatMap(({ status }) => status ?? []),
     });
     this.#loop.post({ kind: "evidence", attempt: this.#failedAttempt(evidence, output) });
+  }
+
+  #drainLimitMs(): number {
+    const isLeftRunning = this.#plan.keepDaemons || this.#runningPids.size > 0;
+    return isLeftRunning ? DRAIN_LIMIT_OPEN_MS : DRAIN_LIMIT_MS;
   }
 
   #failedAttempt(evidence: Evidence, output: AttemptOutput): FailedAttempt {

@@ -11,6 +11,7 @@ const SYMBOLS = {
   signal: { parameters: ["i32", "usize"], result: "usize" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  mkfifo: { parameters: ["buffer", "u32"], result: "i32" },
   /** In glibc since 2.34. */
   close_range: { parameters: ["u32", "u32", "i32"], result: "i32", optional: true },
 } as const;

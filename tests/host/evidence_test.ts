@@ -1,6 +1,6 @@
 import { assertEquals, assertGreater } from "@std/assert";
-import { findMemoryCgroup, type MemoryCgroup } from "../../lib/host/cgroup.ts";
 import { ERROR_FILE_BYTES_MAX, startEvidence } from "../../lib/host/evidence.ts";
+import { canLimitMemory, newLimitedCgroup } from "./limited_cgroup.ts";
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "muster-evidence-" });
@@ -72,32 +72,6 @@ Deno.test("startEvidence().gather() looks at /dev/shm after a bus error only", a
   assertGreater(after.machine.sharedMemory?.totalBytes ?? 0, 0);
 });
 
-/** A group of our own, with a limit, if this machine lets us make one. */
-function makeLimitedCgroup(limitBytes: number): MemoryCgroup | null {
-  const own = findMemoryCgroup((path) => {
-    try {
-      return Deno.readTextFileSync(path);
-    } catch {
-      return null;
-    }
-  });
-  if (own === null) return null;
-  const directory = `${own.directory}/muster-test-${crypto.randomUUID()}`;
-  try {
-    Deno.mkdirSync(directory);
-  } catch {
-    return null;
-  }
-  try {
-    const limitFile = own.version === 1 ? "memory.limit_in_bytes" : "memory.max";
-    Deno.writeTextFileSync(`${directory}/${limitFile}`, String(limitBytes));
-    return { ...own, directory };
-  } catch {
-    Deno.removeSync(directory);
-    return null;
-  }
-}
-
 /** Run inside the group, as a launcher would be: notes the counters, loses a child, looks again. */
 const LAUNCHER_IN_CGROUP = `
   import { startEvidence } from "${new URL("../../lib/host/evidence.ts", import.meta.url)}";
@@ -109,31 +83,24 @@ const LAUNCHER_IN_CGROUP = `
 `;
 
 const LIMIT_BYTES = 256 << 20;
-const limited = makeLimitedCgroup(LIMIT_BYTES);
-if (limited === null) console.log("Left out: no memory cgroup can be made here");
-else Deno.removeSync(limited.directory);
 
 Deno.test({
   name: "startEvidence() counts a real kill for lack of memory",
-  ignore: limited === null,
+  ignore: !canLimitMemory(),
   fn: () =>
     withDirectory(async (scripts) => {
       const script = `${scripts}/launcher.ts`;
       await Deno.writeTextFile(script, LAUNCHER_IN_CGROUP);
-      const { directory } = makeLimitedCgroup(LIMIT_BYTES)!;
-      try {
-        const enter = ["-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', directory];
-        const { stdout } = await new Deno.Command("sh", {
-          args: [...enter, Deno.execPath(), "run", "-A", "--quiet", "--no-config", script],
-          stderr: "inherit",
-        }).output();
-        const { signal, outOfMemoryKills, machineOutOfMemoryKills, memoryLimitBytes } = JSON.parse(
-          new TextDecoder().decode(stdout),
-        );
-        assertEquals([signal, outOfMemoryKills, memoryLimitBytes], ["SIGKILL", 1, LIMIT_BYTES]);
-        assertGreater(machineOutOfMemoryKills, 0);
-      } finally {
-        await Deno.remove(directory);
-      }
+      using cgroup = newLimitedCgroup(LIMIT_BYTES);
+      const enter = ["-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup.directory];
+      const { stdout } = await new Deno.Command("sh", {
+        args: [...enter, Deno.execPath(), "run", "-A", "--quiet", "--no-config", script],
+        stderr: "inherit",
+      }).output();
+      const { signal, outOfMemoryKills, machineOutOfMemoryKills, memoryLimitBytes } = JSON.parse(
+        new TextDecoder().decode(stdout),
+      );
+      assertEquals([signal, outOfMemoryKills, memoryLimitBytes], ["SIGKILL", 1, LIMIT_BYTES]);
+      assertGreater(machineOutOfMemoryKills, 0);
     }),
 });
