@@ -4,7 +4,7 @@ import { unreachable } from "../core/assert.ts";
 import { utf8 } from "../core/bytes.ts";
 import { EXIT_CODES } from "../core/errors.ts";
 import { findBrokenArgument } from "../options/broken_argument.ts";
-import { type Command, readCommand, usageErrorText } from "../options/command.ts";
+import { type LaunchCommand, readCommand, usageErrorText } from "../options/command.ts";
 import { takeInvocation } from "./invocation.ts";
 import { planOnThisMachine } from "./machine_info.ts";
 import { platformProblem } from "./platform.ts";
@@ -29,20 +29,20 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     case "store":
       return await (await import("./store_command.ts")).runStoreCommand(command.args);
     case "launch":
-      return await launchOrExplain(command, platform === null ? [] : [platform.message], programName);
+      return await launchOrExplain(command, platform === null ? [] : [platform.message]);
     default:
       return unreachable(command);
   }
 }
 
 async function launchOrExplain(
-  { parsed, notices }: Extract<Command, { kind: "launch" }>,
+  { programName, parsed, problems, notices }: LaunchCommand,
   platformNotices: readonly string[],
-  programName: string,
 ): Promise<number> {
   const planned = await planOnThisMachine(parsed);
-  if (planned.plan === null) {
-    return await refuse(EXIT_CODES.usage, usageErrorText(planned.problems, programName));
+  if (planned.plan === null || problems.length > 0) {
+    const allProblems = [...problems, ...planned.problems];
+    return await refuse(EXIT_CODES.usage, usageErrorText(allProblems, programName));
   }
   const allNotices = [...platformNotices, ...notices, ...planned.notices];
   if (parsed.values.dryRun === "off") return await runJob(planned.plan, allNotices);

@@ -10,7 +10,7 @@
 import type { UsageProblem } from "../core/errors.ts";
 import { quote } from "./checked.ts";
 import { nearestWord } from "./nearest_word.ts";
-import type { OptionSpec } from "./spec.ts";
+import { long, type OptionSpec, takesNext } from "./spec.ts";
 
 /** One option on the command line. */
 export interface Occurrence {
@@ -53,12 +53,19 @@ export function divideArguments(args: readonly string[], table: readonly OptionS
       }
       case "problem":
         problems.push(found.problem);
+        if (found.nearest !== null && takesNext(found.nearest) && !word.includes("=")) skipValue();
         break;
       case "option":
         takeOption(found);
     }
   }
   return { occurrences, script: null, scriptArguments: [], problems };
+
+  /** The word after a mistyped option is its value, not the script: more problems may come after it. */
+  function skipValue(): void {
+    const next = args[index];
+    if (next !== undefined && next !== "--" && recognise(next, bySpelling).kind === "other") index++;
+  }
 
   /** Takes the options of one word, such as `-mt3`, and the value from the next word where one is needed. */
   function takeOption({ spec, spelling, value }: Occurrence): void {
@@ -91,7 +98,12 @@ export function divideArguments(args: readonly string[], table: readonly OptionS
 /** What a word is; "other" is the script or a value. */
 type Recognised =
   | ({ readonly kind: "option" } & Occurrence)
-  | { readonly kind: "problem"; readonly problem: UsageProblem }
+  | {
+    readonly kind: "problem";
+    readonly problem: UsageProblem;
+    /** What may have been meant. */
+    readonly nearest: OptionSpec | null;
+  }
   | { readonly kind: "other" };
 
 function recognise(word: string, bySpelling: ReadonlyMap<string, OptionSpec>): Recognised {
@@ -115,26 +127,25 @@ function recognise(word: string, bySpelling: ReadonlyMap<string, OptionSpec>): R
       return { kind: "option", spec: first[1], spelling: first[0], value };
     }
     if (first !== undefined) {
-      const candidates = [...new Set(longer.map(([, spec]) => spec.spellings[0]))];
-      return problem(`${quote(name)} could be ${candidates.join(", ")}`, "Write the option out");
+      const candidates = [...new Set(longer.map(([, spec]) => long(spec)))];
+      const message = `${quote(name)} could be ${candidates.join(", ")}`;
+      return { kind: "problem", problem: { message, hint: "Write the option out" }, nearest: first[1] };
     }
   }
   // A negative number, or a text with blanks, is no option even when it begins with a dash.
   if (/^-(\p{Nd}+|\p{Nd}*\.\p{Nd}+)$/u.test(word) || word.includes(" ")) return { kind: "other" };
 
-  const bare = name.replace(/^-+/, "");
-  const nearest = nearestWord(bare, [...bySpelling.values()].map((spec) => spec.spellings[0]!.slice(2)));
-  return problem(
-    `There is no option ${quote(name)}` + (nearest === null ? "" : `; the nearest is --${nearest}`),
-    "Options of the script come after the script",
+  const nearest = nearestWord(
+    name.replace(/^-+/, ""),
+    [...bySpelling.values()].map((spec) => long(spec).slice(2)),
   );
+  const message = `There is no option ${quote(name)}` +
+    (nearest === null ? "" : `; the nearest is --${nearest}`);
+  const hint = "Options of the script come after the script";
+  return { kind: "problem", problem: { message, hint }, nearest: bySpelling.get(`--${nearest}`) ?? null };
 }
 
 /** Whether a word or a spelling begins with a single dash. */
 function isShort(word: string): boolean {
   return word[1] !== "-";
-}
-
-function problem(message: string, hint: string): Recognised {
-  return { kind: "problem", problem: { message, hint } };
 }

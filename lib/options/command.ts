@@ -12,12 +12,22 @@ import { type Environment, parseCommandLine, type TextRequest } from "./parse.ts
 export type Command =
   /** Print to stdout and end with success. */
   | { readonly kind: "print"; readonly text: string }
-  /** Start a job; `torch.distributed.launch`'s ways are in the options already. */
-  | { readonly kind: "launch"; readonly parsed: ParsedOptions; readonly notices: readonly string[] }
+  | LaunchCommand
   /** `muster store …`, with what follows. */
   | { readonly kind: "store"; readonly args: readonly string[] }
   /** Print to stderr and end with `EXIT_CODES.usage`. */
   | { readonly kind: "usage-error"; readonly text: string };
+
+/** Start a job; `torch.distributed.launch`'s ways are in the options already. */
+export interface LaunchCommand {
+  readonly kind: "launch";
+  /** How messages call the program, such as `muster launch`. */
+  readonly programName: string;
+  readonly parsed: ParsedOptions;
+  /** With any, nothing may be started: `parsed` is then only good to find more of them by planning. */
+  readonly problems: readonly UsageProblem[];
+  readonly notices: readonly string[];
+}
 
 /**
  * Under the name `torchrun` there are no sub-commands. Under any other name the first word may be one; a script
@@ -38,10 +48,9 @@ export function readCommand(args: readonly string[], environment: Environment, p
     const settings = { programName: calledAs, dialect, hasCommands: hasCommands && !isNamed };
     return { kind: "print", text: requestedText(result.request, { settings, programName }) };
   }
-  if (result.options === null) {
-    return { kind: "usage-error", text: usageErrorText(result.problems, calledAs) };
-  }
-  return { kind: "launch", parsed: result.options, notices: result.notices };
+  const { options: parsed, problems, notices } = result;
+  if (parsed === null) return { kind: "usage-error", text: usageErrorText(problems, calledAs) };
+  return { kind: "launch", programName: calledAs, parsed, problems, notices };
 }
 
 /** All problems, each hint once, and where to get help. */

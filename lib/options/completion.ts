@@ -5,7 +5,7 @@
 
 import { unreachable } from "../core/assert.ts";
 import { optionTable } from "./option_table.ts";
-import type { OptionSpec } from "./spec.ts";
+import { long, type OptionSpec, takesNext } from "./spec.ts";
 
 export type Shell = "bash" | "zsh" | "fish" | "tcsh";
 
@@ -35,14 +35,6 @@ interface Names {
   /** Of the shell function that completes. */
   readonly helper: string;
   readonly commands: readonly string[];
-}
-
-function takesNext({ kind }: OptionSpec): boolean {
-  return kind !== "flag" && kind !== "mode";
-}
-
-function long(spec: OptionSpec): string {
-  return spec.spellings[0]!;
 }
 
 /** Spellings that are worth offering: with dashes, not with underscores. */

@@ -1,6 +1,6 @@
 /**
  * A command line and the environment to options, with torchrun's precedence: command line, `PET_` variable, default
- * (torchrun.md 1.1). All problems are found in one pass; options come out only if there is none.
+ * (torchrun.md 1.1). All problems are found in one pass.
  */
 
 import { unreachable } from "../core/assert.ts";
@@ -25,7 +25,10 @@ export interface TextRequest {
 }
 
 export interface ParseResult {
-  /** Null when there is a problem or a request. */
+  /**
+   * With a problem they are only good to look for more of them: a value that is wrong by itself has its default.
+   * Null where not even that makes sense, and for a request.
+   */
   readonly options: ParsedOptions | null;
   /** It is answered whatever else is wrong with the line. */
   readonly request: TextRequest | null;
@@ -68,9 +71,14 @@ export function parseCommandLine(
 
   const parsed: ParsedOptions = { values: Object.fromEntries(values) as unknown as Options, origins };
   const found = checkCombinations(parsed);
-  problems.push(...found.problems);
-  const notices = [...unknownVariables(environment, table), ...found.notices];
-  return { options: problems.length === 0 ? parsed : null, request: null, problems, notices };
+  const isUnderstood = divided.problems.length === 0 && divided.script !== null &&
+    found.problems.length === 0;
+  return {
+    options: isUnderstood ? parsed : null,
+    request: null,
+    problems: [...problems, ...found.problems],
+    notices: [...unknownVariables(environment, table), ...found.notices],
+  };
 }
 
 interface Settled {

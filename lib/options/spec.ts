@@ -47,6 +47,16 @@ export interface OptionSpec {
   readonly isOwn: boolean;
 }
 
+/** The spelling by which help and messages call an option. */
+export function long(spec: OptionSpec): string {
+  return spec.spellings[0]!;
+}
+
+/** Whether an option's value may be the next word. */
+export function takesNext({ kind }: OptionSpec): boolean {
+  return kind !== "flag" && kind !== "mode";
+}
+
 /** What a row of the table has to say; the rest follows from it. */
 export interface OptionRow
   extends

@@ -185,7 +185,7 @@ async function askTorchrun(lines: readonly CommandLine[]): Promise<Oracle> {
 function answerOfMuster(line: CommandLine): Answer {
   const { options, problems, request } = parseCommandLine(line.args, line.environment, line.dialect);
   if (request !== null) return { kind: "help" };
-  if (options === null) return { kind: "refused", reason: JSON.stringify(problems) };
+  if (options === null || problems.length > 0) return { kind: "refused", reason: JSON.stringify(problems) };
   const torchruns = new Set(
     optionTable(line.dialect).filter((spec) => !spec.isOwn).map((spec) => spec.name as string),
   );

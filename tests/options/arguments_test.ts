@@ -96,3 +96,13 @@ Deno.test("divideArguments() goes on after a problem and finds them all", () => 
     { message: 'There is no option "--bogus"', hint: "Options of the script come after the script" },
   ]);
 });
+
+Deno.test("divideArguments() takes the word after a mistyped option for its value", () => {
+  assertEquals(divide("--tea", "3", "--role", "x", "s"), {
+    options: ["--role=x"],
+    rest: ["s"],
+    problems: ['There is no option "--tea"; the nearest is --tee'],
+  });
+  assertEquals(divide("--bogus", "3", "s").rest, ["3", "s"]);
+  assertEquals(divide("--standalonee", "s").rest, ["s"]);
+});

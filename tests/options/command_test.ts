@@ -58,6 +58,14 @@ Try 'muster launch --help'
   );
 });
 
+Deno.test("readCommand() leaves it to planning to find more problems than wrong values", () => {
+  const command = readCommand(["launch", "--nnodes=0", "s"], {}, "muster");
+  assertEquals(command.kind, "launch");
+  if (command.kind !== "launch") return;
+  assertEquals([command.programName, command.problems.length], ["muster launch", 1]);
+  assertEquals([command.parsed.values.nnodes, command.parsed.values.trainingScript], ["1:1", "s"]);
+});
+
 Deno.test("usageErrorText() gives every problem its hint, and the same hint once", () => {
   const problems = [{ message: "A", hint: "x" }, { message: "B" }, { message: "C", hint: "x" }];
   assertEquals(
