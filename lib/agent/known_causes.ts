@@ -92,8 +92,15 @@ export const KNOWN_CAUSES: readonly KnownCause[] = [
   },
   {
     kind: "lost-peer",
+    pattern: /gloo\/transport\/\S+ .*Connection (?:closed|reset) by peer/,
+    summary: "the connection to a peer broke",
+    advice: FIND_THE_PEER,
+    isConsequence: true,
+  },
+  {
+    kind: "lost-peer",
     pattern:
-      /gloo\/transport\/\S+ .*(?:Connection closed by peer|Connection reset by peer)|remote process exited or there was a network error|Net : Connection closed by remote peer/,
+      /NCCL error in: .*remote process exited or there was a network error|Net : Connection closed by remote/,
     summary: "the connection to a peer broke",
     advice: FIND_THE_PEER,
     isConsequence: true,

@@ -58,13 +58,19 @@ const PYTHON_HEADER = /^(.*?)(?: {2}\+ Exception Group )?Traceback \(most recent
 const SYNTAX_HEADER = /^ {2}File ".*", line \d+$/;
 const FAULT_HEADER = /^Fatal Python error: .+/;
 const ABORT_HEADER = /^terminate called after throwing an instance of '(.*)'/;
-const CHAIN =
-  /^(?:During handling of the above exception, another exception occurred|The above exception was the direct cause of the following exception):$/;
+const CHAIN = /^(?:During handling of the above exception|The above exception was the direct cause)\b.*:$/;
 const ASIDE = /^(?:Exception in thread |Process \S+:$)/;
 const NOISE = /^(?:Exception ignored in|Error in atexit\.)/;
 /** Lines that belong to something else, so that a message of several lines ends before them. */
-const FOREIGN =
-  /^(?:(?:\[rank\d+\]: ?)?\[[EFIW]\d{3,4} |\[[EW] \S+\.cpp:\d+\]|Exception ignored in|Error in atexit|Exception in thread |Process \S+:$|Fatal Python error|terminate called |\S+:\d+: \w*Warning: )/;
+const FOREIGN: readonly RegExp[] = [
+  // PyTorch's own log, of now and of old.
+  /^(?:\[rank\d+\]: ?)?\[[EFIW]\d{3,4} /,
+  /^\[[EW] \S+\.cpp:\d+\]/,
+  /^\S+:\d+: \w*Warning: /,
+  NOISE,
+  ASIDE,
+  /^(?:Fatal Python error|terminate called )/,
+];
 
 function readBlock(lines: readonly string[], start: number): Block | null {
   const line = lines[start]!;
@@ -124,7 +130,8 @@ function readException(body: readonly string[], start: number, exceptions: strin
 
 /** A message may have several lines; a blank one is taken for its end. */
 function endsMessage(line: string): boolean {
-  return line.trim() === "" || FOREIGN.test(line) || PYTHON_HEADER.exec(line)?.[1] === "";
+  return line.trim() === "" || FOREIGN.some((pattern) => pattern.test(line)) ||
+    PYTHON_HEADER.exec(line)?.[1] === "";
 }
 
 /** A script that Python can't compile: printed without a header. */

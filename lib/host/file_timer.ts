@@ -3,8 +3,9 @@
  *
  * The FIFO is held open for reading and writing, so that it never ends when a writer closes it. The pending read
  * occupies one of the 32 threads that all file access shares, for as long as the watchdog is on. A byte of our own
- * wakes it for the end, through a descriptor of its own: on one descriptor the runtime lets a write wait for the read. torchrun reads with one second's delay, kills itself together with the worker, and leaves
- * the FIFO behind (torchrun.md 7, item 10).
+ * wakes it for the end, through a descriptor of its own: on one descriptor the runtime lets a write wait for the
+ * read. torchrun reads with one second's delay, kills itself together with the worker, and leaves the FIFO behind
+ * (torchrun.md 7, item 10).
  */
 
 import { SystemError } from "../core/errors.ts";
