@@ -4,7 +4,7 @@ import { parseNodes } from "./values.ts";
 import type { Options } from "./options.ts";
 
 /** torchrun's port where static rendezvous is asked for without one. */
-export const MASTER_PORT_DEFAULT = 29500;
+const MASTER_PORT_DEFAULT = 29500;
 
 export interface RendezvousChoice {
   readonly backend: string;
