@@ -100,7 +100,7 @@ export const KNOWN_CAUSES: readonly KnownCause[] = [
   {
     kind: "lost-peer",
     pattern:
-      /NCCL error in: .*remote process exited or there was a network error|Net : Connection closed by remote/,
+      /NCCL error.*remote process exited or there was a network error|Net : Connection closed by remote/,
     summary: "the connection to a peer broke",
     advice: FIND_THE_PEER,
     isConsequence: true,

@@ -60,7 +60,7 @@ export const RECORDED: readonly Sample[] = [
   {
     name: "data_loader_killed",
     kind: "loader-process-killed",
-    summary: /DataLoader worker .* exited unexpected/,
+    summary: /DataLoader worker .*(?:exited unexpectedly|killed by)/,
   },
   {
     name: "segfault_with_faulthandler",

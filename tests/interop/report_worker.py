@@ -157,6 +157,8 @@ def peer_raises_and_lingers():
     def main():
         dist = process_group()
         if RANK == 1:
+            # Early in a second: what follows happens in the same one, which is as fine as torchrun looks.
+            time.sleep(1.05 - time.time() % 1)
             raise ValueError("rank 1 found a NaN")
         all_reduce_for_ever(dist)
 
@@ -216,6 +218,16 @@ def store_goes_away():
     store = dist.TCPStore("127.0.0.1", int(meeting.get("port")), 2, is_master=False)
     store.set("connected", "")
     store.get("never set")
+
+
+def misses_its_deadline_once():
+    """The first attempt hangs inside a timed scope, the second is in time."""
+    import torch.distributed.elastic.timer as timer
+
+    timer.configure(timer.FileTimerClient(os.environ["TORCHELASTIC_TIMER_FILE"]))
+    with timer.expires(after=1):
+        if os.environ["TORCHELASTIC_RESTART_COUNT"] == "0":
+            time.sleep(60)
 
 
 def data_loader_raises():
