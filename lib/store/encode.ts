@@ -87,8 +87,7 @@ export function encodeReply(output: OutputQueue, reply: Reply): void {
       output.uint32(reply.nonce);
       return;
     case "popped":
-      // The count that comes first is 0 or 1 (the libuv server: the queue's length, which clients read as "any").
-      output.uint53(reply.value === undefined ? 0 : 1);
+      output.uint53(reply.count);
       if (reply.value !== undefined) output.sized(reply.value);
       return;
     case "keys":

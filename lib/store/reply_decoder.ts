@@ -71,12 +71,9 @@ export class ReplyDecoder {
         return nonce === undefined ? undefined : { kind, nonce };
       }
       case "popped": {
-        // The length of the queue before the pop: any but 0 means that a value follows.
-        const count = reader.int64();
-        if (count === undefined) return undefined;
-        if (count === 0n) return { kind, value: undefined };
-        const value = reader.value();
-        return value === undefined ? undefined : { kind, value };
+        const count = reader.count(DEFAULT_LIMITS.keysMax, "queued values");
+        const value = count === undefined || count === 0 ? undefined : reader.value();
+        return count === undefined || (count > 0 && value === undefined) ? undefined : { kind, count, value };
       }
       case "values": {
         const values = this.#readList(expected.count, () => reader.value(DEFAULT_LIMITS.requestBytesMax));

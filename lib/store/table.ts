@@ -104,7 +104,11 @@ export class Table {
         this.#queuePush(request.key, request.value);
         return;
       case "queuePop":
-        client.reply({ kind: "popped", value: this.#queuePop(request.key) });
+        client.reply({
+          kind: "popped",
+          count: queueLength(this.#queues.get(request.key)),
+          value: this.#queuePop(request.key),
+        });
         return;
       case "queueLength":
         client.reply({ kind: "integer", value: BigInt(queueLength(this.#queues.get(request.key))) });

@@ -42,8 +42,8 @@ export type Reply =
   /** A WAIT or BARRIER is over: the keys are there, or the client took it back. */
   | { readonly kind: "waitEnded"; readonly wasCancelled: boolean }
   | { readonly kind: "pong"; readonly nonce: number }
-  /** Undefined: the queue was empty. */
-  | { readonly kind: "popped"; readonly value: Value | undefined }
+  /** `count`: how many were in the queue before; undefined: it was empty. */
+  | { readonly kind: "popped"; readonly count: number; readonly value: Value | undefined }
   | { readonly kind: "keys"; readonly keys: readonly Key[] };
 
 export type ReplyKind = Reply["kind"];

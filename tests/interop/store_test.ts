@@ -7,8 +7,8 @@ import { startStoreServer } from "../../lib/host/store_server.ts";
 import { interopTest, PYTHON, ROOT, runProgram } from "./harness.ts";
 
 const OPERATIONS =
-  "set get add num_keys check compare_set wait delete_key append multi_set multi_get queue_push " +
-  "queue_pop queue_len list_keys barrier clone cancel_wait";
+  "set get add num_keys compare_set wait delete_key list_keys check append multi_set multi_get " +
+  "queue_push queue_pop queue_len barrier clone cancel_wait";
 
 interopTest("startStoreServer() serves every operation of PyTorch 2.15's client", async () => {
   const lines: string[] = [];

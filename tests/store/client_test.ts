@@ -1,8 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { AssertionError } from "../../lib/core/assert.ts";
 import { ClientMachine } from "../../lib/store/client.ts";
-import { HANDSHAKE, PeerError } from "../../lib/store/wire.ts";
-import { fromHex } from "./wire_cases.ts";
+import { DEFAULT_LIMITS } from "../../lib/store/limits.ts";
+import { RequestDecoder } from "../../lib/store/request_decoder.ts";
+import { HANDSHAKE, PeerError, type Reply, REPLY_KINDS } from "../../lib/store/wire.ts";
+import { transcripts } from "./transcripts.ts";
+import { fromHex, WAYS_TO_CUT } from "./wire_cases.ts";
 
 /** Takes everything that is to be sent. */
 function sent(machine: ClientMachine): number[] {
@@ -92,3 +95,39 @@ Deno.test("ClientMachine pairs tens of thousands of pipelined replies", () => {
   }
   assertEquals(tickets, Array.from({ length: count }, (_, index) => index + 1));
 });
+
+for (const [name, turns] of transcripts()) {
+  // Older clients speak generations that ours does not.
+  if (!/^2\.(2|15)/.test(name)) continue;
+  for (const [way, cut] of Object.entries(WAYS_TO_CUT)) {
+    Deno.test(`ClientMachine speaks as PyTorch's client of ${name} and understands its server ${way}`, () => {
+      const machine = new ClientMachine();
+      const decoder = new RequestDecoder(DEFAULT_LIMITS);
+      const heard: Reply["kind"][] = [];
+      const expected: Reply["kind"][] = [];
+      for (const { from, bytes } of turns.filter(({ connection }) => connection === 1)) {
+        if (from === "server") {
+          for (const piece of cut(bytes)) {
+            for (const { outcome } of machine.receive(piece)) heard.push(outcome.kind as Reply["kind"]);
+          }
+          continue;
+        }
+        decoder.push(bytes);
+        for (let request = decoder.next(); request !== undefined; request = decoder.next()) {
+          if (request.kind === "cancelWait") {
+            machine.wake(100);
+            expected[expected.length - 1] = "timedOut" as Reply["kind"];
+            continue;
+          }
+          machine.request(request, 100);
+          const kind = REPLY_KINDS[request.kind];
+          if (kind !== null) expected.push(kind);
+        }
+        decoder.settle();
+        assertEquals(sent(machine), [...bytes]);
+      }
+      assertEquals(heard, expected);
+      assertEquals(machine.openCount, 0);
+    });
+  }
+}

@@ -30,12 +30,6 @@ for (const [way, cut] of Object.entries(WAYS_TO_CUT)) {
   });
 }
 
-Deno.test("ReplyDecoder reads the queue's length that PyTorch's server puts before a popped value", () => {
-  const decoder = new ReplyDecoder();
-  decoder.push(fromHex("0700000000000000 0200000000000000 7631"));
-  assertEquals(decoder.next({ kind: "popped", count: 0 }), { kind: "popped", value: "v1" });
-});
-
 Deno.test("ReplyDecoder refuses what can be no reply", () => {
   const refuse = (hex: string, kind: Reply["kind"], message: string) => {
     const decoder = new ReplyDecoder();

@@ -182,9 +182,9 @@ Deno.test("Table.apply() hands each pushed value to one waiter, first come first
   ask("a", { kind: "queuePush", key: "q", value: "2" });
   assertEquals([clients.b.take(), clients.c.take()], [[], WOKEN]);
   assertEquals(ask("a", { kind: "queueLength", key: "q" }), [{ kind: "integer", value: 2n }]);
-  assertEquals(ask("b", { kind: "queuePop", key: "q" }), [{ kind: "popped", value: "1" }]);
-  assertEquals(ask("b", { kind: "queuePop", key: "q" }), [{ kind: "popped", value: "2" }]);
-  assertEquals(ask("b", { kind: "queuePop", key: "q" }), [{ kind: "popped", value: undefined }]);
+  assertEquals(ask("b", { kind: "queuePop", key: "q" }), [{ kind: "popped", count: 2, value: "1" }]);
+  assertEquals(ask("b", { kind: "queuePop", key: "q" }), [{ kind: "popped", count: 1, value: "2" }]);
+  assertEquals(ask("b", { kind: "queuePop", key: "q" }), [{ kind: "popped", count: 0, value: undefined }]);
 });
 
 Deno.test("Table.apply() keeps queues in order and apart from keys", () => {
@@ -193,7 +193,11 @@ Deno.test("Table.apply() keeps queues in order and apart from keys", () => {
   assertEquals(get("q"), "");
   assertEquals(ask("a", { kind: "countKeys" }), [{ kind: "integer", value: 0n }]);
   for (let n = 0; n < 5_000; n++) {
-    assertEquals(ask("a", { kind: "queuePop", key: "q" }), [{ kind: "popped", value: String(n) }]);
+    assertEquals(ask("a", { kind: "queuePop", key: "q" }), [{
+      kind: "popped",
+      count: 5_000 - n,
+      value: String(n),
+    }]);
   }
   assertEquals(table.storedBytes, 0);
 });

@@ -52,8 +52,8 @@ export const REPLIES: readonly (readonly [hex: string, reply: Reply])[] = [
   ["00", { kind: "waitEnded", wasCancelled: false }],
   ["01", { kind: "waitEnded", wasCancelled: true }],
   ["8c640000", { kind: "pong", nonce: 0x648c }],
-  ["0100000000000000 0200000000000000 7631", { kind: "popped", value: "v1" }],
-  ["0000000000000000", { kind: "popped", value: undefined }],
+  ["0100000000000000 0200000000000000 7631", { kind: "popped", count: 1, value: "v1" }],
+  ["0000000000000000", { kind: "popped", count: 0, value: undefined }],
   ["0100000000000000 0200000000000000 2f6b", { kind: "keys", keys: ["/k"] }],
   ["0000000000000000", { kind: "keys", keys: [] }],
 ];

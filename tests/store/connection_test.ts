@@ -1,0 +1,97 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { concat } from "../../lib/core/bytes.ts";
+import { StoreConnection } from "../../lib/store/connection.ts";
+import { DEFAULT_LIMITS, type StoreLimits } from "../../lib/store/limits.ts";
+import type { OutputQueue } from "../../lib/store/output_queue.ts";
+import { Table } from "../../lib/store/table.ts";
+import { PeerError } from "../../lib/store/wire.ts";
+import { transcripts } from "./transcripts.ts";
+import { fromHex, HANDSHAKE_HEX, WAYS_TO_CUT } from "./wire_cases.ts";
+
+function newConnection(table: Table, limits: Partial<StoreLimits> = {}): StoreConnection {
+  return new StoreConnection(table, {
+    limits: { ...DEFAULT_LIMITS, ...limits },
+    dialect: null,
+    onOutput: () => {},
+  });
+}
+
+function written(output: OutputQueue): Uint8Array {
+  const pieces: Uint8Array[] = [];
+  while (output.length > 0) {
+    pieces.push(output.peek().slice());
+    output.advance(output.peek().length);
+  }
+  return concat(pieces);
+}
+
+for (const [name, turns] of transcripts()) {
+  for (const [way, cut] of Object.entries(WAYS_TO_CUT)) {
+    Deno.test(`StoreConnection answers the client of ${name} ${way} as PyTorch's server did`, () => {
+      const table = new Table(DEFAULT_LIMITS);
+      const connections = new Map<number, StoreConnection>();
+      let answered = 0;
+      for (const [index, { connection: number, from, bytes }] of turns.entries()) {
+        const connection = connections.get(number) ?? newConnection(table);
+        connections.set(number, connection);
+        if (from === "client") {
+          for (const piece of cut(bytes)) connection.receive(piece);
+          // The client says no more before it has its answer.
+          if (connection.awaitsSilence) connection.silence();
+          continue;
+        }
+        assertEquals(written(connection.output), bytes, `line ${index} of ${name}`);
+        answered++;
+      }
+      assert(answered > 10, `${name} has ${answered} answers`);
+      for (const connection of connections.values()) {
+        assertEquals([connection.isInside, connection.output.length], [false, 0]);
+      }
+    });
+  }
+}
+
+Deno.test("StoreConnection takes nothing from a peer that does not read its replies, and then goes on", () => {
+  const table = new Table(DEFAULT_LIMITS);
+  const connection = newConnection(table, { unreadReplyBytesMax: 1000 });
+  const value = "v".repeat(100);
+  table.apply(connection, { kind: "set", key: "k", value });
+  const gets = fromHex("03 0100000000000000 6b".repeat(100));
+  connection.receive(concat([fromHex(HANDSHAKE_HEX), gets]));
+  assertEquals(connection.isBacklogged, true);
+  // Ten replies of 108 bytes: the limit, and the reply that passed it.
+  assertEquals([connection.requestCount, connection.output.length], [10, 1080]);
+  let read = 0;
+  for (let turn = 0; turn < 20; turn++) {
+    read += written(connection.output).length;
+    connection.resume();
+  }
+  assertEquals([connection.requestCount, read, connection.isInside], [100, 10_800, false]);
+});
+
+Deno.test("StoreConnection applies nothing of a MULTI_SET that does not arrive whole", () => {
+  const table = new Table(DEFAULT_LIMITS);
+  const connection = newConnection(table);
+  const entry = "0100000000000000 6b 0100000000000000 76";
+  connection.receive(fromHex(`${HANDSHAKE_HEX} 0b 0300000000000000 ${entry} ${entry}`));
+  assertEquals([connection.isInside, table.keyCount], [true, 0]);
+  connection.leave();
+  assertEquals(table.keyCount, 0);
+});
+
+Deno.test("StoreConnection.leave() takes back what the connection waits for", () => {
+  const table = new Table(DEFAULT_LIMITS);
+  const connection = newConnection(table);
+  connection.receive(fromHex(`${HANDSHAKE_HEX} 06 0100000000000000 0100000000000000 6b`));
+  assertEquals(table.waitingCount, 1);
+  connection.leave();
+  assertEquals(table.waitingCount, 0);
+});
+
+Deno.test("StoreConnection.receive() throws at the first broken rule and has applied what came before", () => {
+  const table = new Table(DEFAULT_LIMITS);
+  const connection = newConnection(table);
+  const set = "01 0100000000000000 6b 0100000000000000 76";
+  assertThrows(() => connection.receive(fromHex(`${HANDSHAKE_HEX} ${set} ff ${set}`)), PeerError, "sent 255");
+  assertEquals(table.keyCount, 1);
+});
