@@ -93,8 +93,3 @@ declare module "@std/path/posix" {
   export function toFileUrl(path: string): URL;
   export function extname(path: string): string;
 }
-
-declare module "@std/text/levenshtein-distance" {
-  /** How many characters must be put in, taken out or replaced to make one text from the other. */
-  export function levenshteinDistance(a: string, b: string): number;
-}

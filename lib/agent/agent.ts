@@ -14,8 +14,7 @@ import { shellExitCode } from "../supervise/exit_status.ts";
 import { type GroupEffect, type GroupEvent, WorkerGroup, type WorkerRecord } from "../supervise/group.ts";
 import type { AgentEffect, SayLevel } from "./effect.ts";
 import type { AgentEvent } from "./event.ts";
-import type { FailedAttempt } from "./facts.ts";
-import { judge, type Verdict } from "./report.ts";
+import type { Verdict } from "./report.ts";
 import { endingText, processNames, workerName, workersText } from "./words.ts";
 import { workerArguments, workerVariables } from "./worker_launch.ts";
 
@@ -77,8 +76,8 @@ export class Agent {
       case "not-possible":
         this.#notPossible = event.reason;
         return [this.#say("error", event.reason), ...this.#exit(EXIT_CODES.system)];
-      case "evidence":
-        return this.#onEvidence(event.attempt);
+      case "judged":
+        return this.#onJudged(event.verdict);
       case "signal":
         return this.#onSignal(event.signal, now);
       case "watchdog-expired":
@@ -158,9 +157,11 @@ export class Agent {
   #sayStarted(): AgentEffect {
     const store = assertDefined(this.#store, "The store's address");
     const again = this.#attempt === 0 ? "" : ` again (restart ${this.#attempt} of ${this.#plan.maxRestarts})`;
-    const text = `${
-      workersText(this.#plan.workerCount)
-    } started${again}: job ${this.#plan.jobId}, store ${store.address}:${store.port}`;
+    const started = `${workersText(this.#plan.workerCount)} started${again}`;
+    const threads = this.#plan.environment["OMP_NUM_THREADS"];
+    // Set only where the user has not: torchrun's number is small, and worth knowing of.
+    const omp = threads === undefined ? "" : `, OMP_NUM_THREADS=${threads} each`;
+    const text = `${started}: job ${this.#plan.jobId}, store ${store.address}:${store.port}${omp}`;
     return this.#say(this.#attempt === 0 ? "info" : "notice", text);
   }
 
@@ -246,7 +247,7 @@ export class Agent {
       return this.#exitStopped(this.#stop.signal);
     }
     if (group.succeeded && this.#noRestart === undefined) return this.#exitSucceeded();
-    return [{ kind: "gather-evidence" }];
+    return [{ kind: "judge" }];
   }
 
   #exitStopped(signal: SignalName): AgentEffect[] {
@@ -265,8 +266,7 @@ export class Agent {
     return this.#attempt < this.#plan.maxRestarts && this.#noRestart === undefined;
   }
 
-  #onEvidence(facts: FailedAttempt): AgentEffect[] {
-    const verdict = judge(facts);
+  #onJudged(verdict: Verdict): AgentEffect[] {
     this.#verdicts.push(verdict);
     if (this.#mayRestart()) {
       if (this.#stop !== undefined) return this.#exitStopped(this.#stop.signal);

@@ -22,8 +22,11 @@ export type AgentEffect =
   }
   /** A signal for one process that was checked to be of this attempt (file timer). */
   | { readonly kind: "signal-pid"; readonly pid: number; readonly signal: SignalName }
-  /** Drain the output, read error files and counters; answered by `evidence`. */
-  | { readonly kind: "gather-evidence" }
+  /**
+   * Drain the output, read error files and counters, and have `report.ts` judge them; answered by `judged`. The
+   * judge is called by the host, which loads it only for jobs that fail.
+   */
+  | { readonly kind: "judge" }
   | { readonly kind: "say"; readonly level: SayLevel; readonly text: string }
   /** The job failed: show the verdict and write its copies. `attempts` has every failed attempt's verdict. */
   | { readonly kind: "report"; readonly verdict: Verdict; readonly attempts: readonly Verdict[] }

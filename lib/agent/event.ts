@@ -2,7 +2,7 @@
 
 import type { SignalName } from "../core/errors.ts";
 import type { GroupEvent } from "../supervise/group.ts";
-import type { FailedAttempt } from "./facts.ts";
+import type { Verdict } from "./report.ts";
 
 /** What the host reports of workers and their processes goes to the group as it is. */
 export type WorkerEvent = Exclude<GroupEvent, { kind: "start" | "stop" | "stop-now" | "wakeup" }>;
@@ -17,8 +17,8 @@ export type AgentEvent =
   | { readonly kind: "attempt-ready"; readonly errorFiles: readonly string[] }
   /** The system refused something that no attempt can do without: a port, a directory. */
   | { readonly kind: "not-possible"; readonly reason: string }
-  /** Answer to `gather-evidence`. */
-  | { readonly kind: "evidence"; readonly attempt: FailedAttempt }
+  /** Answer to `judge`. */
+  | { readonly kind: "judged"; readonly verdict: Verdict }
   /** The launcher received a signal that it handles or forwards. */
   | { readonly kind: "signal"; readonly signal: SignalName }
   /** A worker's own deadline passed (file timer): it is to get `signal`. */

@@ -35,8 +35,11 @@ export interface LaunchParts {
   readonly output: OutputHub;
   readonly hostName: string;
   readonly stdinIsTerminal: boolean;
+  /** Loads what a failure needs; called when the workers have run for a moment. */
+  readonly preload: () => void;
   readonly say: (level: SayLevel, text: string) => void;
-  readonly report: (verdict: Verdict, attempts: readonly Verdict[]) => void;
+  /** Shows the verdict and writes its copies; whatever can't be written is said, never thrown. */
+  readonly report: (verdict: Verdict, attempts: readonly Verdict[]) => Promise<void>;
 }
 
 /** Runs the job of `plan` on this node and returns the launcher's exit code. */
@@ -50,6 +53,14 @@ const DRAIN_LIMIT_MS = 10_000;
 const DRAIN_LIMIT_OPEN_MS = 250;
 
 const KILLED: ExitStatus = { kind: "signalled", signal: "SIGKILL" };
+
+/**
+ * A job that has run for this long gets what its failure would need, so that a restart waits for no module. Shorter
+ * jobs are not made longer by it.
+ */
+const PRELOAD_AFTER_MS = 300;
+
+const loadJudge = () => import("../agent/report.ts");
 
 class Launch {
   readonly #plan: LaunchPlan;
@@ -71,6 +82,7 @@ class Launch {
   #evidence: EvidenceBaseline | undefined;
   #store: WorkerStore | undefined;
   #watchdogs: Watchdogs | undefined;
+  #reported: Promise<void> | undefined;
   #finish: (code: number) => void = () => {};
 
   constructor(plan: LaunchPlan, parts: LaunchParts) {
@@ -91,13 +103,19 @@ class Launch {
       onChildEnded: () => this.#onChildEnded(),
       onResized: () => this.#parts.output.resize(),
     });
+    const preload = setTimeout(() => {
+      this.#parts.preload();
+      void loadJudge();
+    }, PRELOAD_AFTER_MS);
     const code = await new Promise<number>((finish) => {
       this.#finish = finish;
       void this.#start();
     });
+    clearTimeout(preload);
     this.#loop.close();
     await this.#watchdogs?.close();
     await this.#attemptOutput?.drained(this.#drainLimitMs());
+    await this.#reported;
     signals.close();
     this.#store?.close();
     await this.#guard.close();
@@ -141,13 +159,14 @@ class Launch {
       case "signal-leftovers":
         for (const { pid } of effect.leftovers) kill(pid, effect.signal);
         return;
-      case "gather-evidence":
-        void this.#gatherEvidence();
+      case "judge":
+        void this.#judge();
         return;
       case "say":
         return this.#parts.say(effect.level, effect.text);
       case "report":
-        return this.#parts.report(effect.verdict, effect.attempts);
+        this.#reported = this.#parts.report(effect.verdict, effect.attempts);
+        return;
       case "exit":
         return this.#finish(effect.code);
       default:
@@ -233,7 +252,7 @@ class Launch {
     kill(effect.target === "group" ? -pid : pid, effect.signal);
   }
 
-  async #gatherEvidence(): Promise<void> {
+  async #judge(): Promise<void> {
     const output = assertDefined(this.#attemptOutput, "The attempt's output");
     await output.drained(this.#drainLimitMs());
     const { workers } = this.#agent;
@@ -241,7 +260,8 @@ class Launch {
       errorFiles: workers.map(({ localRank }) => output.errorFile(localRank) ?? ""),
       statuses: workers.flatMap(({ status }) => status ?? []),
     });
-    this.#loop.post({ kind: "evidence", attempt: this.#failedAttempt(evidence, output) });
+    const { judge } = await loadJudge();
+    this.#loop.post({ kind: "judged", verdict: judge(this.#failedAttempt(evidence, output)) });
   }
 
   #drainLimitMs(): number {

@@ -87,6 +87,12 @@ export class LauncherLog {
     this.#waiting.push(() => this.#console.writeLines(utf8(lines)));
   }
 
+  /** Loads the library before it is needed, so that the first message of a failing job costs nothing. */
+  async preload(): Promise<void> {
+    this.#loading ??= this.#load();
+    await this.#loading;
+  }
+
   /** Resolves when everything said so far has reached the console's queue. */
   async settled(): Promise<void> {
     await this.#loading;

@@ -4,12 +4,9 @@ import { ownErrorFile } from "../agent/own_error_file.ts";
 import type { Verdict } from "../agent/report.ts";
 import { verdictJson } from "../agent/report_json.ts";
 import { verdictText } from "../agent/report_text.ts";
-import { utf8 } from "../core/bytes.ts";
-import type { Console } from "./console.ts";
 import type { LauncherLog } from "./launcher_log.ts";
 
 export interface ReportTargets {
-  readonly stderr: Console;
   readonly log: LauncherLog;
   readonly stderrIsTerminal: boolean;
   /** `--report FILE`; null: none. */
@@ -28,7 +25,7 @@ export function putOutReport(verdict: Verdict, attempts: readonly Verdict[], tar
     utcOffsetMinutes: -new Date().getTimezoneOffset(),
     attempts,
   });
-  targets.stderr.mix.writeLines(utf8(text));
+  targets.log.show(text);
   const write = (path: string, content: string, option: string) => {
     try {
       Deno.writeTextFileSync(path, content);

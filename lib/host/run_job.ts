@@ -8,7 +8,6 @@ import { launch } from "./launch.ts";
 import { LauncherLog } from "./launcher_log.ts";
 import { LogDirectory } from "./log_directory.ts";
 import { OutputHub } from "./output.ts";
-import { putOutReport } from "./report_output.ts";
 import { withTimerFile } from "./watchdogs.ts";
 
 /** How long a console that does not read may hold up the launcher's end. */
@@ -51,14 +50,16 @@ export async function runJob(planned: LaunchPlan, notices: readonly string[]): P
     hostName,
     stdinIsTerminal: Deno.stdin.isTerminal(),
     say,
-    report: (verdict, attempts) =>
+    preload: () => void Promise.all([import("./report_output.ts"), log.preload()]),
+    report: async (verdict, attempts) => {
+      const { putOutReport } = await import("./report_output.ts");
       putOutReport(verdict, attempts, {
-        stderr: consoles.stderr,
         log,
         stderrIsTerminal: consoles.stderrIsTerminal,
         reportPath: plan.reportPath,
         ownErrorFile: plan.ownErrorFile,
-      }),
+      });
+    },
   });
   const isWorthKeeping = code !== EXIT_CODES.success && directory.hasFiles;
   if (isWorthKeeping) say("notice", `Error files and logs are kept in ${directory.path}`);

@@ -122,7 +122,6 @@ function commonVariables(
   };
   if (workerCount > 1 && variable(machine, "OMP_NUM_THREADS") === undefined) {
     variables["OMP_NUM_THREADS"] = "1";
-    notices.push("OMP_NUM_THREADS is not set: 1 for each worker, as under torchrun; more may be faster");
   }
   return variables;
 }

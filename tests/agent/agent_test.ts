@@ -3,6 +3,7 @@ import { Agent } from "../../lib/agent/agent.ts";
 import type { AgentEffect } from "../../lib/agent/effect.ts";
 import type { AgentEvent } from "../../lib/agent/event.ts";
 import type { FailedAttempt } from "../../lib/agent/facts.ts";
+import { judge } from "../../lib/agent/report.ts";
 import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
 import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
 import { PLAN } from "../sim/plan.ts";
@@ -25,7 +26,7 @@ function story(changes: Partial<LaunchPlan> = {}) {
       if (effect.kind === "prepare-attempt") send({ kind: "attempt-ready", errorFiles: ["/e/0", "/e/1"] });
       if (effect.kind === "spawn") send({ kind: "worker-started", localRank: effect.localRank, pid: pid++ });
       if (effect.kind === "sweep") send({ kind: "swept", leftovers: [] });
-      if (effect.kind === "gather-evidence") send({ kind: "evidence", attempt: factsOf(agent, plan) });
+      if (effect.kind === "judge") send({ kind: "judged", verdict: judge(factsOf(agent, plan)) });
     }
   };
   return {

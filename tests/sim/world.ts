@@ -7,6 +7,7 @@ import { Agent } from "../../lib/agent/agent.ts";
 import type { AgentEffect } from "../../lib/agent/effect.ts";
 import type { AgentEvent } from "../../lib/agent/event.ts";
 import type { FailedAttempt } from "../../lib/agent/facts.ts";
+import { judge } from "../../lib/agent/report.ts";
 import { assert, unreachable } from "../../lib/core/assert.ts";
 import type { SignalName } from "../../lib/core/errors.ts";
 import { Prng } from "../../lib/core/prng.ts";
@@ -184,10 +185,10 @@ export class World {
           leftovers: left.map(({ pid }) => ({ pid, command: "daemon" })),
         });
       }
-      case "gather-evidence":
+      case "judge":
         return this.#later(this.#prng.below(20), {
-          kind: "evidence",
-          attempt: failedAttempt(this.#agent, this.#faults),
+          kind: "judged",
+          verdict: judge(failedAttempt(this.#agent, this.#faults)),
         });
       case "say":
         this.#said.push(`${this.#now} ${effect.text}`);
