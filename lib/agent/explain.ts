@@ -34,8 +34,8 @@ export interface Ending {
   readonly watchdog: string | null;
   /** The exceptions that ended the program, the last one last; empty: none was seen. */
   readonly exceptions: readonly string[];
-  /** The last lines that it printed, without colours. */
-  readonly lastLines: readonly string[];
+  /** The last lines that it printed, without colours; null: not known. */
+  readonly lastLines: readonly string[] | null;
 }
 
 /** First cause wins: our own watchdog, the kernel's word, then the program's. */
@@ -51,7 +51,7 @@ export function explain(ending: Ending, machine: MachineFacts): Explanation {
   const known = isOwnEnd ? findKnown(ending) : null;
   if (known !== null) {
     const { kind, advice, isConsequence } = known;
-    const summary = known.summary ?? exception ?? firstMatch(ending.lastLines, known.pattern);
+    const summary = known.summary ?? exception ?? firstMatch(ending.lastLines ?? [], known.pattern);
     return { kind, summary, advice, isConsequence };
   }
   if (exception !== null && (stoppedByUs || status.kind === "exited")) {
@@ -60,12 +60,12 @@ export function explain(ending: Ending, machine: MachineFacts): Explanation {
   if (status.kind === "signalled") {
     return { ...explainSignal(status.signal, { machine, exception }), isConsequence: false };
   }
-  return explainCode(status.code, machine, ending.lastLines.length > 0);
+  return explainCode(status.code, machine, { isSilent: ending.lastLines?.length === 0 });
 }
 
 /** In a chain the last exception says what ended the program, the earlier ones why. */
 function findKnown({ exceptions, lastLines }: Ending): KnownCause | null {
-  if (exceptions.length === 0) return knownCause(lastLines.join("\n"));
+  if (exceptions.length === 0) return knownCause(lastLines?.join("\n") ?? "");
   for (const exception of exceptions.toReversed()) {
     const known = knownCause(exception);
     if (known !== null) return known;
@@ -81,7 +81,11 @@ function firstMatch(lines: readonly string[], pattern: RegExp): string {
   return lines.find((line) => pattern.test(line))?.trim() ?? "";
 }
 
-function explainCode(code: number, machine: MachineFacts, printedAnything: boolean): Explanation {
+function explainCode(
+  code: number,
+  machine: MachineFacts,
+  { isSilent }: { isSilent: boolean },
+): Explanation {
   // Shells pass the end of their child on as 128 + n.
   const passedOn = code > 128 ? signalName(code - 128) : undefined;
   if (passedOn !== undefined) {
@@ -93,6 +97,6 @@ function explainCode(code: number, machine: MachineFacts, printedAnything: boole
     ? ["exit code 127: a program that the script calls was not found", "Look at PATH."]
     : code === 126
     ? ["exit code 126: a program that the script calls can't be executed", null]
-    : [`ended itself with exit code ${code}${printedAnything ? "" : " and printed nothing on stderr"}`, null];
+    : [`ended itself with exit code ${code}${isSilent ? " and printed nothing on stderr" : ""}`, null];
   return { kind: "exit-code", summary, advice, isConsequence: false };
 }

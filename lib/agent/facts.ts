@@ -31,8 +31,11 @@ export interface WorkerFacts {
   readonly stoppedByUs: boolean;
   /** Null: this worker was given no error file. */
   readonly errorFile: ErrorFileFacts | null;
-  /** The last lines of the worker's stderr (of its terminal where it had one), oldest first, without newlines. */
-  readonly tail: readonly string[];
+  /**
+   * The last lines of the worker's stderr (of its terminal where it had one), oldest first, without newlines; null:
+   * the launcher didn't see them (`--console inherit`, a rank that is filtered out).
+   */
+  readonly tail: readonly string[] | null;
   /** Log files of this worker that exist, to be named in the report. */
   readonly logFiles: readonly string[];
   /** Why a watchdog (file timer, D-state guard) ended this worker or gave it up, when one did. */

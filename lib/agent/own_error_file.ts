@@ -29,7 +29,7 @@ function handedOn(failure: Failure, document: JsonObject): JsonObject {
 }
 
 function newRecord({ explanation, traceback, failedAt, facts }: Failure): JsonObject {
-  const printed = traceback?.lines ?? facts.tail.map(plainLine);
+  const printed = traceback?.lines ?? facts.tail?.map(plainLine) ?? [];
   return {
     message: {
       message: explanation.summary,

@@ -73,7 +73,7 @@ function isFailure(worker: WorkerFacts): boolean {
 function examine(worker: WorkerFacts, attempt: FailedAttempt): Failure {
   const content = worker.errorFile?.text == null ? null : parseErrorFile(worker.errorFile.text);
   const record = content?.kind === "record" ? content.record : null;
-  const printed = printsItsEnd(worker) ? findTraceback(worker.tail) : null;
+  const printed = printsItsEnd(worker) ? findTraceback(worker.tail ?? []) : null;
   const recorded = record?.callstack == null ? null : findTraceback(record.callstack);
   const exceptions = recorded?.exceptions ??
     (record?.message == null ? printed?.exceptions : [record.message]);
@@ -92,7 +92,7 @@ function examine(worker: WorkerFacts, attempt: FailedAttempt): Failure {
       stoppedByUs: worker.stoppedByUs,
       watchdog: worker.endedByWatchdog,
       exceptions: exceptions ?? [],
-      lastLines: worker.tail.slice(-LAST_LINES_MAX).map(plainLine),
+      lastLines: worker.tail?.slice(-LAST_LINES_MAX).map(plainLine) ?? null,
     }, attempt.machine),
   };
 }
@@ -146,7 +146,7 @@ function wasStopped({ facts, record, failedAt }: Failure, firstEndAt: WallMs | n
 function doubtsAbout(rootCause: Failure, attempt: FailedAttempt, stopped: readonly Failure[]): string[] {
   const doubts: string[] = [];
   for (const { facts } of stopped) {
-    const exceptions = findTraceback(facts.tail)?.exceptions ?? [];
+    const exceptions = findTraceback(facts.tail ?? [])?.exceptions ?? [];
     if (exceptions.length === 0) continue;
     const ending = { status: EXITED, stoppedByUs: false, watchdog: null, exceptions, lastLines: [] };
     const { isConsequence, summary } = explain(ending, attempt.machine);

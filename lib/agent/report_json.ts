@@ -64,8 +64,8 @@ export interface FailureDocument {
   /** What is wrong with the error file; null: nothing, or it was not written. */
   readonly errorFileProblem: string | null;
   readonly logFiles: readonly string[];
-  /** The last lines that the worker printed. */
-  readonly tail: readonly string[];
+  /** The last lines that the worker printed on stderr; null: they didn't pass through muster. */
+  readonly tail: readonly string[] | null;
 }
 
 /** `attempts`: the verdicts on all failed attempts of the job, the present one last. */
@@ -113,7 +113,7 @@ function failureJson(failure: Failure): FailureDocument {
     errorFile: facts.errorFile?.path ?? null,
     errorFileProblem: failure.errorFileProblem,
     logFiles: facts.logFiles,
-    tail: facts.tail.slice(-TAIL_LINES_MAX).map(plainLine),
+    tail: facts.tail?.slice(-TAIL_LINES_MAX).map(plainLine) ?? null,
   };
 }
 

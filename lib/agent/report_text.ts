@@ -123,6 +123,7 @@ function textLines({ traceback, facts }: Failure): string[] {
     const [first, ...rest] = cutMiddle(traceback.lines, TRACEBACK_LINES_MAX);
     return [`  traceback : ${first}`, ...rest.map((line) => `  ${line}`.trimEnd())];
   }
+  if (facts.tail === null) return ["  traceback : <N/A>, the worker's output did not pass through muster"];
   const tail = facts.tail.map(plainLine).filter((line) => line.trim() !== "").slice(-TAIL_LINES_MAX);
   if (tail.length === 0) return ["  traceback : <N/A>, nothing was printed"];
   return ["  traceback : <N/A>, the last that was printed:", ...tail.map((line) => `  | ${line}`)];

@@ -97,11 +97,12 @@ export class AttemptOutput {
     await settledWithin(this.#files.close(), remainingMs);
   }
 
-  /** The last lines of a worker's stderr, or of its terminal; none where the launcher didn't see them. */
-  tail(localRank: number): string[] {
+  /** The last lines of a worker's stderr, or of its terminal; null where the launcher didn't see them. */
+  tail(localRank: number): string[] | null {
     const worker = this.#workers.get(localRank);
-    if (worker === undefined) return [];
+    if (worker === undefined) return null;
     const { target } = worker.streams.stderr;
+    if (target.kind === "inherit" || target.kind === "null") return null;
     return target.kind === "file" ? fileTail(target.path) : worker.tail.lines();
   }
 

@@ -20,6 +20,11 @@ Deno.test("explain() says of a bare exit code what there is to say", () => {
   assertEquals(talking.summary, "ended itself with exit code 3");
 });
 
+Deno.test("explain() does not call a worker silent whose output it has not seen", () => {
+  const unseen = explained({ status: { kind: "exited", code: 3 }, lastLines: null });
+  assertEquals(unseen.summary, "ended itself with exit code 3");
+});
+
 Deno.test("explain() reads the shell's exit codes", () => {
   assertMatch(explained({ status: { kind: "exited", code: 127 } }).summary, /was not found/);
   const killed = explained({ status: { kind: "exited", code: 137 } }, {

@@ -36,7 +36,7 @@ Deno.test("verdictJson() tells everything that the report knows", () => {
     errorFileProblem: null,
     logFiles: ["1/stderr.log"],
   });
-  assertEquals([tail.length, tail[0], tail.at(-1)], [20, "line 10", "line 29"]);
+  assertEquals([tail?.length, tail?.[0], tail?.at(-1)], [20, "line 10", "line 29"]);
   assertEquals(document.consequences.map(({ rank, kind }) => [rank, kind]), [[0, "lost-peer"]]);
   assertEquals(document.stopped.map(({ rank, kind }) => [rank, kind]), [[2, "stopped"]]);
   assertEquals(document.earlierAttempts.map(({ rootCause }) => rootCause?.rank), [1]);
