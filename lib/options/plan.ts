@@ -55,7 +55,7 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
     workerCount,
     role: values.role,
     maxRestarts: values.maxRestarts,
-    environment: commonVariables(values, workerCount, machine, findings),
+    environment: commonVariables(values, workerCount, machine),
     devices: devices.chosen,
     virtualLocalRank: values.virtualLocalRank,
     inheritedCudaVisibleDevices: inherited.cuda,
@@ -114,7 +114,6 @@ function commonVariables(
   values: Options,
   workerCount: number,
   machine: MachineView,
-  { notices }: Findings,
 ): Record<string, string> {
   const variables: Record<string, string> = {
     TORCHELASTIC_SIGNALS_TO_HANDLE: values.signalsToHandle,
