@@ -45,7 +45,7 @@ export function explain(ending: Ending, machine: MachineFacts): Explanation {
   if (stoppedByUs && exceptions.length === 0) {
     return { kind: "stopped", summary: "stopped by muster", advice: null, isConsequence: true };
   }
-  const exception = exceptions.length === 0 ? null : firstLine(exceptions.at(-1)!);
+  const exception = exceptions.length === 0 ? null : headline(exceptions.at(-1)!);
   // SIGABRT is how programs end themselves: what they printed says more than the signal.
   const isOwnEnd = stoppedByUs || status.kind === "exited" || status.signal === "SIGABRT";
   const known = isOwnEnd ? findKnown(ending) : null;
@@ -73,8 +73,15 @@ function findKnown({ exceptions, lastLines }: Ending): KnownCause | null {
   return null;
 }
 
-function firstLine(exception: string): string {
-  return exception.split("\n", 1)[0]!.trim();
+/** An exception with a longer message is told by its first line. */
+const HEADLINE_LINES_MAX = 3;
+
+function headline(exception: string): string {
+  const lines = exception.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  if (lines.length <= HEADLINE_LINES_MAX) return lines.join(" ");
+  // What PyTorch relays from a data loader's process has the exception itself in the last line.
+  const isRelayed = lines.some((line) => line.startsWith("Original Traceback"));
+  return isRelayed ? `${lines[0]} ${lines.at(-1)}` : lines[0]!;
 }
 
 function firstMatch(lines: readonly string[], pattern: RegExp): string {

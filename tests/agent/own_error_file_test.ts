@@ -37,7 +37,7 @@ Deno.test("ownErrorFile() hands on a plain message as it is", () => {
 Deno.test("ownErrorFile() makes a record of its own when the worker left none", () => {
   const worker = workerFacts(0, { tail: sampleLines("plain_exception"), endedAt: STARTED_AT + 1999 });
   const { message } = written([worker]);
-  assertEquals(message.message, "ValueError: the learning rate must be positive:");
+  assertEquals(message.message, "ValueError: the learning rate must be positive: got -1");
   assertEquals(message.extraInfo.py_callstack.startsWith("Traceback (most recent call last):\n"), true);
   assertEquals(message.extraInfo.timestamp, String(STARTED_AT / 1000 + 1));
   assertEquals(message.errorCode, 1);
