@@ -32,7 +32,7 @@ async function main(): Promise<number> {
     await runTests(files, tally);
   } else {
     if (!onlyInterop) {
-      await runCheck("format", ["fmt", "--check", "--quiet"], tally);
+      await runCheck("format", ["fmt", "--check"], tally);
       await runCheck("lint", ["lint", "--quiet"], tally);
       await runCheck("types", ["check", "--quiet", ...lockArguments, "."], tally);
       await runTests(["tests", `--ignore=${INTEROP_DIRECTORY}`], tally);
