@@ -27,6 +27,8 @@ export function lineLabel(template: string | null, values: LabelValues): string 
 
 const NEWLINE = 10;
 const CARRIAGE_RETURN = 13;
+/** No byte above it ends a line. */
+const LINE_END_MAX = 13;
 
 /** Puts a label in front of every line of one stream; a line may come in pieces. */
 export class LineLabeller {
@@ -50,46 +52,59 @@ export class LineLabeller {
 
   /** `bytes` with labels; a view that holds until the next call. */
   label(bytes: Uint8Array): Uint8Array {
-    const hasCarriageReturn = this.#afterCarriageReturn || bytes.indexOf(CARRIAGE_RETURN) !== -1;
     // The bytes, and a guess of the labels: lines of 32 bytes.
     this.#out(0, bytes.length + (1 + (bytes.length >> 5)) * this.#label.length);
-    const length = hasCarriageReturn ? this.#labelStates(bytes) : this.#labelLines(bytes);
+    const length = this.#afterCarriageReturn
+      ? this.#labelStates(bytes, { at: 0, length: 0 })
+      : this.#labelLines(bytes);
     return this.#scratch.subarray(0, length);
   }
 
   /**
-   * Without a carriage return there are only lines. Byte by byte, as lines are short: a call for each line costs
-   * more than its bytes.
+   * Labels plain lines, and leaves the rest to the slower way from the first carriage return on. Byte by byte, as
+   * lines are short and a call for each costs more than its bytes; four at once where none can be a line's end.
    */
   #labelLines(bytes: Uint8Array): number {
     const label = this.#label;
     const end = bytes.length;
-    let out = this.#scratch;
-    let length = 0;
     let at = 0;
+    let length = 0;
     let atLineStart = this.#atLineStart;
-    while (at < end) {
+    while (at < end && bytes[at] !== CARRIAGE_RETURN) {
+      const out = this.#out(length, label.length + end - at);
       if (atLineStart) {
-        if (length + label.length + end - at > out.length) out = this.#out(length, label.length + end - at);
         for (let i = 0; i < label.length; i++) out[length++] = label[i]!;
       }
-      let byte = 0;
-      while (at < end && byte !== NEWLINE) {
-        byte = bytes[at++]!;
-        out[length++] = byte;
+      const shift = length - at;
+      while (at + 4 <= end) {
+        const b0 = bytes[at]!, b1 = bytes[at + 1]!, b2 = bytes[at + 2]!, b3 = bytes[at + 3]!;
+        if (b0 <= LINE_END_MAX || b1 <= LINE_END_MAX || b2 <= LINE_END_MAX || b3 <= LINE_END_MAX) break;
+        const to = at + shift;
+        out[to] = b0;
+        out[to + 1] = b1;
+        out[to + 2] = b2;
+        out[to + 3] = b3;
+        at += 4;
       }
+      let byte = 0;
+      while (at < end && byte !== NEWLINE && bytes[at] !== CARRIAGE_RETURN) {
+        byte = bytes[at]!;
+        out[at + shift] = byte;
+        at++;
+      }
+      length = at + shift;
       atLineStart = byte === NEWLINE;
     }
     this.#atLineStart = atLineStart;
-    return length;
+    return at < end ? this.#labelStates(bytes, { at, length }) : length;
   }
 
-  #labelStates(bytes: Uint8Array): number {
+  #labelStates(bytes: Uint8Array, from: { readonly at: number; readonly length: number }): number {
     const label = this.#label;
     const isReplaced = this.#carriageReturn === "newline";
     let out = this.#scratch;
-    let length = 0;
-    for (let at = 0; at < bytes.length; at++) {
+    let length = from.length;
+    for (let at = from.at; at < bytes.length; at++) {
       const byte = bytes[at]!;
       // The first half of this line end is out already.
       const isSecondHalf = this.#afterCarriageReturn && byte === NEWLINE;
