@@ -77,9 +77,11 @@ interface Mount {
 function parseMounts(mountinfo: string): Mount[] {
   const mounts: Mount[] = [];
   for (const line of mountinfo.split("\n")) {
-    const [place, kind] = line.split(" - ");
-    const [, , , root, mountPoint] = (place ?? "").split(" ");
-    const [type, , options] = (kind ?? "").split(" ");
+    // A machine may have hundreds of other mounts, and this is read before a job starts.
+    const separator = line.indexOf(" - cgroup");
+    if (separator < 0) continue;
+    const [, , , root, mountPoint] = line.slice(0, separator).split(" ");
+    const [type, , options] = line.slice(separator + " - ".length).split(" ");
     if (root === undefined || mountPoint === undefined) continue;
     const isVersion1 = type === "cgroup" && (options ?? "").split(",").includes("memory");
     if (!isVersion1 && type !== "cgroup2") continue;
@@ -97,9 +99,10 @@ function parseCgroupPaths(text: string): { memory: string | undefined; unified: 
   let memory: string | undefined;
   let unified: string | undefined;
   for (const line of text.split("\n")) {
-    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
-    if (controllers === "") unified = path;
-    else if (controllers?.split(",").includes("memory")) memory = path;
+    const [, controllers, ...path] = line.split(":");
+    if (controllers === undefined) continue;
+    if (controllers === "") unified = path.join(":");
+    else if (controllers.split(",").includes("memory")) memory = path.join(":");
   }
   return { memory, unified };
 }
