@@ -66,7 +66,7 @@ export function packedHead(parts: PackedParts): string {
 function packedHeadOf({ version, machine, script, runtime }: PackedParts, scriptAt: number): string {
   return `#!/bin/sh
 # muster ${version} for ${machine} as one file: this head, the launcher and its runtime. The first start unpacks them
-# into a cache: $MUSTER_CACHE, $XDG_CACHE_HOME/muster, ~/.cache/muster, $TMPDIR/muster-UID or /tmp/muster-UID.
+# into a cache: $MUSTER_CACHE, $XDG_CACHE_HOME/muster, ~/.cache/muster or $TMPDIR/muster-UID (/tmp without TMPDIR).
 r=${runtime.sha256.slice(0, 16)} j=${script.sha256.slice(0, 16)}
 ${TEMPORARY.trim()}
 
@@ -136,8 +136,9 @@ found() {
   if [ -n "\${MUSTER_CACHE:-}" ]; then
     pick "$MUSTER_CACHE" && return
     echo "muster: MUSTER_CACHE cannot be used, going on without it:$w" >&2
+    w=''
   fi
-  pick \${x:+"$x"} \${h:+"$h"} "$t" "/tmp/muster-$u"
+  pick \${x:+"$x"} \${h:+"$h"} "$t"
 }
 trap 'exit 129' HUP; trap 'exit 130' INT; trap 'exit 143' TERM
 found || {

@@ -1,0 +1,100 @@
+/**
+ * Builds what is shipped into `dist/`: `muster.js` for `deno run`, `muster` as one executable, and a tarball for
+ * read-only images; prints the size and the start time of each.
+ *
+ *     deno task build              all three
+ *     deno task compile            muster.js, and `muster` by `deno compile` where that is possible
+ *
+ * Options: `--out DIRECTORY`; `--runtime FILE --machine "Linux aarch64"` packs for another machine (FILE is Deno's
+ * executable for it, from npm package @deno/linux-arm64-glibc); `--entry FILE` builds another program.
+ */
+
+import { parseArgs } from "@std/cli/parse-args";
+import { VERSION } from "../lib/core/version.ts";
+import { type Artefacts, machineName, writeArtefacts } from "./build/artefacts.ts";
+import { bundle } from "./build/bundle.ts";
+import { compile } from "./build/compile.ts";
+import { medianStartMs, type StartCommand, startMs } from "./build/measure.ts";
+
+const ROOT = new URL("..", import.meta.url).pathname;
+const ROUNDS = 15;
+
+const flags = parseArgs(Deno.args, {
+  boolean: ["compile"],
+  string: ["out", "entry", "runtime", "machine"],
+  default: {
+    out: `${ROOT}dist`,
+    entry: `${ROOT}main.ts`,
+    runtime: Deno.execPath(),
+    machine: machineName(Deno.build),
+  },
+});
+const { out: directory, entry, machine } = flags;
+
+try {
+  await Deno.mkdir(directory, { recursive: true });
+  const code = await bundle({ root: ROOT, entry, version: VERSION });
+  const artefacts = await writeArtefacts({
+    version: VERSION,
+    code,
+    runtimePath: flags.runtime,
+    machine,
+    directory,
+  });
+  if (flags.compile) await compileInstead(artefacts.packed);
+  await report(artefacts);
+} catch (error) {
+  console.error(`Cannot build: ${error instanceof Error ? error.message : error}`);
+  Deno.exit(1);
+}
+
+async function compileInstead(output: string): Promise<void> {
+  const result = await compile({ root: ROOT, entry, output: `${output}.compiled` });
+  if (result.kind === "compiled") {
+    await Deno.rename(`${output}.compiled`, output);
+    return;
+  }
+  console.log(
+    `deno compile is not possible here (${result.reason}): the module graph compiles, and ${output} is packed instead`,
+  );
+}
+
+async function report({ script, packed, tarball }: Artefacts): Promise<void> {
+  console.log(`muster ${VERSION} for ${machine}, runtime Deno ${Deno.version.deno}`);
+  if (machine !== machineName(Deno.build)) {
+    for (const path of [script, packed, tarball]) console.log(`${path}  ${size(path)}`);
+    return;
+  }
+  const directory = await Deno.makeTempDir();
+  try {
+    const cache = { MUSTER_CACHE: `${directory}/cache` };
+    const version = ["--version"];
+    const untar = { command: "tar", arguments: ["xzf", tarball, "-C", directory, "--strip-components=1"] };
+    await startMs(untar);
+    const start: StartCommand = { command: packed, arguments: version, environment: cache };
+    const firstMs = await startMs(start);
+    const [sourceMs, scriptMs, packedMs, treeMs] = await medianStartMs([
+      { command: Deno.execPath(), arguments: ["run", "-A", entry, ...version] },
+      { command: Deno.execPath(), arguments: ["run", "-A", script, ...version] },
+      start,
+      { command: `${directory}/muster`, arguments: version },
+    ], ROUNDS) as [number, number, number, number];
+    const line = (path: string, ms: number, more = "") =>
+      console.log(
+        `${path}  ${size(path)}, starts in ${ms.toFixed(1)} ms (${(ms / scriptMs).toFixed(2)} ×)${more}`,
+      );
+    console.log(
+      `deno run ${entry}  starts in ${sourceMs.toFixed(1)} ms (${(sourceMs / scriptMs).toFixed(2)} ×)`,
+    );
+    line(script, scriptMs, ", the measure: deno run -A");
+    line(packed, packedMs, `, the first time in ${(firstMs / 1000).toFixed(2)} s`);
+    line(tarball, treeMs, " once unpacked");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+function size(path: string): string {
+  const bytes = Deno.statSync(path).size;
+  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
