@@ -1,4 +1,4 @@
-/** Who is measured: torchrun, and muster in each form in which it is shipped. */
+/** Who is measured: torchrun, a bare script as the least possible, and muster in each form in which it is shipped. */
 
 import { LAUNCHERS, plainEnvironment, pytorchIsInstalled } from "../../tests/interop/harness.ts";
 
@@ -12,6 +12,7 @@ export interface Contender {
 
 export interface Contenders {
   readonly torchrun: Contender | null;
+  readonly bare: Contender;
   readonly muster: readonly Contender[];
   /** What could not be measured, and what to do about it. */
   readonly missing: readonly string[];
@@ -31,7 +32,8 @@ export function findContenders(): Contenders {
   if (torchrun === null) {
     missing.push("no torchrun: .ci/run installs PyTorch; without it there are no ratios");
   }
-  return { torchrun, muster, missing };
+  const runsBare = [Deno.execPath(), "run", "-A", "--quiet", `${ROOT}scripts/bench/bare.ts`];
+  return { torchrun, bare: { name: "bare Deno", commandLine: runsBare }, muster, missing };
 }
 
 /** Starts a contender with its output thrown away. */

@@ -45,10 +45,7 @@ export async function manyWorkersMs(contender: Contender): Promise<number> {
   });
 }
 
-/**
- * Milliseconds from the death of one worker of four until all run again, for workers that die of SIGTERM at once:
- * the launcher's own time plus that of starting one shell.
- */
+/** Milliseconds from the death of one worker of four until all run again, for workers that die of SIGTERM at once. */
 export async function restartMs(contender: Contender): Promise<number> {
   const workers = 4;
   const script = `
