@@ -144,7 +144,7 @@ Deno.test({
   ignore: !canFreeze(),
   fn: () =>
     withDirectory(async (directory) => {
-      using freezer = newFreezer();
+      await using freezer = newFreezer();
       const script =
         `echo $$$$ >"${directory}/pid.$RANK.new"; mv "${directory}/pid.$RANK.new" "${directory}/pid.$RANK"; ` +
         "while :; do sleep 0.1; done";

@@ -5,15 +5,17 @@
 
 const ROOT = "/sys/fs/cgroup/freezer";
 
-export interface Freezer extends Disposable {
+export interface Freezer extends AsyncDisposable {
   freeze(pid: number): void;
   thaw(): void;
 }
 
 /** Whether this machine lets us; says so where it does not. */
 export function canFreeze(): boolean {
+  const directory = newDirectory();
   try {
-    newFreezer()[Symbol.dispose]();
+    Deno.mkdirSync(directory);
+    Deno.removeSync(directory);
     return true;
   } catch {
     console.log("Left out: no process can be frozen here (cgroup v1 freezer)");
@@ -21,8 +23,9 @@ export function canFreeze(): boolean {
   }
 }
 
+/** A new group. Whoever is in it at the end is thawed and killed. */
 export function newFreezer(): Freezer {
-  const directory = `${ROOT}/muster-test-${crypto.randomUUID()}`;
+  const directory = newDirectory();
   Deno.mkdirSync(directory);
   const thaw = () => Deno.writeTextFileSync(`${directory}/freezer.state`, "THAWED");
   return {
@@ -31,13 +34,31 @@ export function newFreezer(): Freezer {
       Deno.writeTextFileSync(`${directory}/freezer.state`, "FROZEN");
     },
     thaw,
-    [Symbol.dispose]() {
+    async [Symbol.asyncDispose]() {
       thaw();
-      // Whoever is still in it goes where he came from.
-      for (const pid of Deno.readTextFileSync(`${directory}/cgroup.procs`).split("\n")) {
-        if (pid !== "") Deno.writeTextFileSync(`${ROOT}/cgroup.procs`, pid);
+      for (let left = members(directory); left.length > 0; left = members(directory)) {
+        left.forEach(kill);
+        await new Promise((resolve) => setTimeout(resolve, 10));
       }
-      Deno.removeSync(directory);
+      await Deno.remove(directory);
     },
   };
+}
+
+function newDirectory(): string {
+  return `${ROOT}/muster-test-${crypto.randomUUID()}`;
+}
+
+function members(directory: string): number[] {
+  return Deno.readTextFileSync(`${directory}/cgroup.procs`).split("\n").filter((pid) => pid !== "").map(
+    Number,
+  );
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch {
+    // Gone in the meantime.
+  }
 }

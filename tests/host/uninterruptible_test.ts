@@ -7,7 +7,7 @@ Deno.test({
   name: "startUninterruptibleGuard() finds a process that is really stuck, and only that one",
   ignore: !canFreeze(),
   fn: async () => {
-    using frozen = newFreezer();
+    await using frozen = newFreezer();
     const sleeper = () => new Deno.Command("sleep", { args: ["60"] }).spawn();
     const [stuck, idle] = [sleeper(), sleeper()];
     frozen.freeze(stuck.pid);
