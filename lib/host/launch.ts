@@ -103,15 +103,18 @@ class Launch {
       onChildEnded: () => this.#onChildEnded(),
       onResized: () => this.#parts.output.resize(),
     });
-    const preload = setTimeout(() => {
+    // Not setTimeout: the first one of a process costs 9 ms, which the start of a job has no time for.
+    const preload = AbortSignal.timeout(PRELOAD_AFTER_MS);
+    preload.onabort = () => {
+      clearTimeout(setTimeout(() => {}));
       this.#parts.preload();
       void loadJudge();
-    }, PRELOAD_AFTER_MS);
+    };
     const code = await new Promise<number>((finish) => {
       this.#finish = finish;
       void this.#start();
     });
-    clearTimeout(preload);
+    preload.onabort = null;
     this.#loop.close();
     await this.#watchdogs?.close();
     await this.#attemptOutput?.drained(this.#drainLimitMs());
