@@ -92,10 +92,10 @@ Deno.test("report: a missed deadline of the file timer ends the worker, and a re
     // What torch.distributed.elastic.timer writes; attempt 0 hangs, attempt 1 is in time.
     const script = `now=$(date +%s)
       request() { printf '{"version": 1, "pid": %d, "scope_id": "step", "expiration_time": %s, "signal": 9}\\n' $$$$ "$1"; }
-      request $((now + 1)) >"$TORCHELASTIC_TIMER_FILE"
+      request $((now + 2)) >"$TORCHELASTIC_TIMER_FILE"
       [ "$TORCHELASTIC_RESTART_COUNT" = 0 ] && sleep 60
       request -1 >"$TORCHELASTIC_TIMER_FILE"
-      sleep 2`;
+      sleep 3`;
     const path = `${directory}/timer`;
     const options = ["--standalone", "--max-restarts=1", ...SHELL, script];
     const env = { TORCHELASTIC_ENABLE_FILE_TIMER: "1", TORCHELASTIC_TIMER_FILE: path };
