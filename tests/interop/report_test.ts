@@ -56,7 +56,17 @@ const withoutPid = (text: string | undefined) =>
 
 const TORCHRUN_FIELDS = ["time", "host", "rank", "exitcode", "error_file", "traceback"];
 
-for (const mode of ["exit_3", "segfault", "killed", "abort", "recorded_exception", "import_error"]) {
+const MODES = [
+  "exit_3",
+  "segfault",
+  "bus_error",
+  "illegal_instruction",
+  "killed",
+  "abort",
+  "recorded_exception",
+];
+
+for (const mode of MODES) {
   interopTest(`verdictText() has all of torchrun's fields with torchrun's values: ${mode}`, async () => {
     const [theirs, ours] = await both(mode);
     for (const { run, launcher } of [theirs, ours]) {

@@ -103,12 +103,6 @@ def killed():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def out_of_memory():
-    blocks = []
-    while True:
-        blocks.append(bytearray(os.urandom(1 << 20)) * 16)
-
-
 def recorded_exception():
     from torch.distributed.elastic.multiprocessing.errors import record
 
