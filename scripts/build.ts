@@ -6,7 +6,8 @@
  *     deno task compile            muster.js, and `muster` by `deno compile` where that is possible
  *
  * Options: `--out DIRECTORY`; `--runtime FILE --machine "Linux aarch64"` packs for another machine (FILE is Deno's
- * executable for it, from npm package @deno/linux-arm64-glibc); `--entry FILE` builds another program.
+ * executable for it, from npm package @deno/linux-arm64-glibc); `--entry FILE` builds another program; `--rounds N`
+ * starts each artefact N times for its median.
  */
 
 import { parseArgs } from "@std/cli/parse-args";
@@ -17,22 +18,22 @@ import { compile } from "./build/compile.ts";
 import { medianStartMs, type StartCommand, startMs } from "./build/measure.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const ROUNDS = 15;
-
 const flags = parseArgs(Deno.args, {
   boolean: ["compile"],
-  string: ["out", "entry", "runtime", "machine"],
+  string: ["out", "entry", "runtime", "machine", "rounds"],
   default: {
     out: `${ROOT}dist`,
     entry: `${ROOT}main.ts`,
     runtime: Deno.execPath(),
     machine: machineName(Deno.build),
+    rounds: "15",
   },
 });
-const { out: directory, entry, machine } = flags;
+const { machine } = flags;
+await Deno.mkdir(flags.out, { recursive: true });
+const [directory, entry] = [Deno.realPathSync(flags.out), Deno.realPathSync(flags.entry)];
 
 try {
-  await Deno.mkdir(directory, { recursive: true });
   const code = await bundle({ root: ROOT, entry, version: VERSION });
   const artefacts = await writeArtefacts({
     version: VERSION,
@@ -49,11 +50,8 @@ try {
 }
 
 async function compileInstead(output: string): Promise<void> {
-  const result = await compile({ root: ROOT, entry, output: `${output}.compiled` });
-  if (result.kind === "compiled") {
-    await Deno.rename(`${output}.compiled`, output);
-    return;
-  }
+  const result = await compile({ root: ROOT, entry, output });
+  if (result.kind === "compiled") return;
   console.log(
     `deno compile is not possible here (${result.reason}): the module graph compiles, and ${output} is packed instead`,
   );
@@ -78,7 +76,7 @@ async function report({ script, packed, tarball }: Artefacts): Promise<void> {
       { command: Deno.execPath(), arguments: ["run", "-A", script, ...version] },
       start,
       { command: `${directory}/muster`, arguments: version },
-    ], ROUNDS) as [number, number, number, number];
+    ], Number(flags.rounds)) as [number, number, number, number];
     const line = (path: string, ms: number, more = "") =>
       console.log(
         `${path}  ${size(path)}, starts in ${ms.toFixed(1)} ms (${(ms / scriptMs).toFixed(2)} ×)${more}`,

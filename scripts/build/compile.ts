@@ -9,7 +9,7 @@ export interface CompileOptions {
   /** The checkout: where deno.json and deno.lock are. */
   readonly root: string;
   readonly entry: string;
-  /** The executable to write. */
+  /** The executable to write: an absolute path. */
   readonly output: string;
 }
 
@@ -23,18 +23,23 @@ const DOWNLOAD_LIMIT_MS = 120_000;
 
 /** Compiles, or proves that it could. Throws with what Deno said when the program is at fault. */
 export async function compile(options: CompileOptions): Promise<CompileResult> {
-  const real = await denoCompile(options, {});
-  if (real === null) return { kind: "compiled" };
-  const reason = withoutRuntimePart(real);
-  if (reason === undefined) throw new Error(`deno compile failed:\n${real}`);
-  const proof = await Deno.makeTempFile();
+  // Into a directory of its own beside the output: Deno does not write over files that it did not make.
+  const directory = await Deno.makeTempDir({ dir: options.output.slice(0, options.output.lastIndexOf("/")) });
+  const output = `${directory}/compiled`;
   try {
-    const failure = await denoCompile({ ...options, output: proof }, { DENORT_BIN: Deno.execPath() });
-    if (failure !== null) throw new Error(`The module graph can't be compiled:\n${failure}`);
+    const failure = await denoCompile({ ...options, output }, {});
+    if (failure === null) {
+      await Deno.rename(output, options.output);
+      return { kind: "compiled" };
+    }
+    const reason = withoutRuntimePart(failure);
+    if (reason === undefined) throw new Error(`deno compile failed:\n${failure}`);
+    const failedProof = await denoCompile({ ...options, output }, { DENORT_BIN: Deno.execPath() });
+    if (failedProof !== null) throw new Error(`The module graph can't be compiled:\n${failedProof}`);
+    return { kind: "no-runtime-part", reason };
   } finally {
-    await Deno.remove(proof);
+    await Deno.remove(directory, { recursive: true });
   }
-  return { kind: "no-runtime-part", reason };
 }
 
 /** What Deno wrote when it failed, else null. */
@@ -62,5 +67,6 @@ function withoutRuntimePart(stderr: string): string | undefined {
   const at = stderr.indexOf(BASE);
   if (at < 0) return undefined;
   const [next] = stderr.slice(at + BASE.length).match(/[^.:\s].*/) ?? [];
-  return next?.replace(/^\d+: /, "") ?? "unknown reason";
+  // What follows the address are the layers of the HTTP client.
+  return next?.replace(/^\d+: /, "").split(": client error")[0] ?? "unknown reason";
 }
