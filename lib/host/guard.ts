@@ -47,6 +47,8 @@ export class Guard {
   readonly #groups = new Map<number, number>();
   #child: Deno.ChildProcess | undefined;
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  /** Told to the guard when this turn ends; until then the mark alone leads it to the newest workers. */
+  #unwritten = "";
   #closing = false;
 
   /** `onReplaced` is told when a guard died and another took its place. */
@@ -106,8 +108,16 @@ export class Guard {
     });
   }
 
+  /** Lines of one turn go out together: of many workers that start, or that are told to a new guard. */
   #write(line: string): void {
+    if (this.#unwritten === "") queueMicrotask(() => this.#flush());
+    this.#unwritten += line;
+  }
+
+  #flush(): void {
+    const lines = utf8(this.#unwritten);
+    this.#unwritten = "";
     // A failed write means that the guard just died; its replacement is told everything.
-    this.#writer?.write(utf8(line)).catch(() => {});
+    this.#writer?.write(lines).catch(() => {});
   }
 }
