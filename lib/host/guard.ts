@@ -8,6 +8,7 @@
  */
 
 import { utf8 } from "../core/bytes.ts";
+import { SystemError } from "../core/errors.ts";
 import { processInfo } from "./process_table.ts";
 
 /**
@@ -40,6 +41,18 @@ for pause in 0.05 0.1 0.2 0.3 0; do
   sleep "$pause" 2>/dev/null || sleep 1
 done
 `;
+
+function spawnShell(args: string[]): Deno.ChildProcess {
+  const options = { args, cwd: "/", stdin: "piped", stdout: "null", stderr: "null", detached: true } as const;
+  try {
+    return new Deno.Command("/bin/sh", options).spawn();
+  } catch (error) {
+    throw new SystemError(
+      `Cannot start the guard that ends the workers if muster is killed: ${(error as Error).message}; ` +
+        "it needs a POSIX shell at /bin/sh",
+    );
+  }
+}
 
 export class Guard {
   readonly #launcherId: string;
@@ -89,14 +102,7 @@ export class Guard {
   }
 
   #start(): void {
-    const child = new Deno.Command("/bin/sh", {
-      args: ["-c", GUARD_SCRIPT, "muster-guard", this.#launcherId],
-      cwd: "/",
-      stdin: "piped",
-      stdout: "null",
-      stderr: "null",
-      detached: true,
-    }).spawn();
+    const child = spawnShell(["-c", GUARD_SCRIPT, "muster-guard", this.#launcherId]);
     this.#child = child;
     this.#writer = child.stdin.getWriter();
     child.status.then((status) => {

@@ -5,6 +5,7 @@ import { utf8 } from "../core/bytes.ts";
 import { EXIT_CODES } from "../core/errors.ts";
 import { findBrokenArgument } from "../options/broken_argument.ts";
 import { type LaunchCommand, readCommand, usageErrorText } from "../options/command.ts";
+import { endByDefects } from "./defects.ts";
 import { takeInvocation } from "./invocation.ts";
 import { planOnThisMachine } from "./machine_info.ts";
 import { platformProblem } from "./platform.ts";
@@ -12,6 +13,7 @@ import { runJob } from "./run_job.ts";
 
 /** Does what the command line says and returns the exit code. */
 export async function runCommand(args: readonly string[]): Promise<number> {
+  endByDefects();
   const programName = takeInvocation();
   const platform = platformProblem(Deno.build);
   if (platform?.kind === "refused") {

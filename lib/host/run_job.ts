@@ -3,7 +3,7 @@
 import type { SayLevel } from "../agent/effect.ts";
 import { EXIT_CODES, SystemError } from "../core/errors.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
-import { openConsoles } from "./console.ts";
+import { type Consoles, openConsoles } from "./console.ts";
 import { launch } from "./launch.ts";
 import { LauncherLog } from "./launcher_log.ts";
 import { LogDirectory } from "./log_directory.ts";
@@ -14,33 +14,30 @@ import { withTimerFile } from "./watchdogs.ts";
 const FLUSH_LIMIT_MS = 5_000;
 
 /** Runs the job on this node. `notices` are said before it starts. */
-export async function runJob(planned: LaunchPlan, notices: readonly string[]): Promise<number> {
-  const plan = withTimerFile(planned);
+export async function runJob(plan: LaunchPlan, notices: readonly string[]): Promise<number> {
   const consoles = openConsoles();
   const log = new LauncherLog({ console: consoles.stderr.mix, logLevel: Deno.env.get("LOGLEVEL") });
-  // What is a detail in a log file is company for a person who waits.
-  const say = (level: SayLevel, text: string) =>
-    log.say(level === "info" && consoles.stderrIsTerminal ? "notice" : level, text);
-  for (const notice of notices) say("notice", notice);
-  let directory: LogDirectory;
+  for (const notice of notices) log.say("notice", notice);
   try {
-    directory = LogDirectory.create({ baseDirectory: plan.logs.baseDirectory, jobId: plan.jobId });
+    return await runWith(withTimerFile(plan), consoles, log);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
-    say("error", error.message);
+    log.say("error", error.message);
     await log.settled();
     await consoles.stderr.writer.flush(FLUSH_LIMIT_MS);
     return EXIT_CODES.system;
   }
+}
+
+async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): Promise<number> {
+  const { workerCount, role, logs } = plan;
+  // What is a detail in a log file is company for a person who waits.
+  const say = (level: SayLevel, text: string) =>
+    log.say(level === "info" && consoles.stderrIsTerminal ? "notice" : level, text);
   const hostName = Deno.hostname();
+  const directory = LogDirectory.create({ baseDirectory: logs.baseDirectory, jobId: plan.jobId });
   const output = await OutputHub.open({
-    settings: {
-      ...plan.logs,
-      console: plan.console,
-      workerCount: plan.workerCount,
-      role: plan.role,
-      hostName,
-    },
+    settings: { ...logs, console: plan.console, workerCount, role, hostName },
     consoles,
     directory,
     warn: (text) => say("warning", text),
@@ -61,9 +58,11 @@ export async function runJob(planned: LaunchPlan, notices: readonly string[]): P
       });
     },
   });
-  const isWorthKeeping = code !== EXIT_CODES.success && directory.hasFiles;
-  if (isWorthKeeping) say("notice", `Error files and logs are kept in ${directory.path}`);
-  else directory.remove();
+  if (code !== EXIT_CODES.success && directory.hasFiles) {
+    say("notice", `Error files and logs are kept in ${directory.path}`);
+  } else {
+    directory.remove();
+  }
   await log.settled();
   await output.close(FLUSH_LIMIT_MS);
   return code;
