@@ -28,8 +28,12 @@ const flags = parseArgs(Deno.args, {
     machine: machineName(Deno.build),
     rounds: "15",
   },
+  unknown: (argument) => stop(`Unknown argument ${argument}: see the options at the top of scripts/build.ts`),
 });
 const { machine } = flags;
+if (flags.compile && machine !== machineName(Deno.build)) {
+  stop("deno compile is for this machine only: leave out --machine");
+}
 await Deno.mkdir(flags.out, { recursive: true });
 const [directory, entry] = [Deno.realPathSync(flags.out), Deno.realPathSync(flags.entry)];
 
@@ -45,7 +49,11 @@ try {
   if (flags.compile) await compileInstead(artefacts.packed);
   await report(artefacts);
 } catch (error) {
-  console.error(`Cannot build: ${error instanceof Error ? error.message : error}`);
+  stop(error instanceof Error ? error.message : String(error));
+}
+
+function stop(reason: string): never {
+  console.error(`Cannot build: ${reason}`);
   Deno.exit(1);
 }
 
@@ -58,11 +66,12 @@ async function compileInstead(output: string): Promise<void> {
 }
 
 async function report({ script, packed, tarball }: Artefacts): Promise<void> {
-  console.log(`muster ${VERSION} for ${machine}, runtime Deno ${Deno.version.deno}`);
   if (machine !== machineName(Deno.build)) {
+    console.log(`muster ${VERSION} for ${machine}, runtime ${flags.runtime}`);
     for (const path of [script, packed, tarball]) console.log(`${path}  ${size(path)}`);
     return;
   }
+  console.log(`muster ${VERSION} for ${machine}, runtime Deno ${Deno.version.deno}`);
   const directory = await Deno.makeTempDir();
   try {
     const cache = { MUSTER_CACHE: `${directory}/cache` };

@@ -52,8 +52,8 @@ export interface PackedPart {
   readonly sha256: string;
 }
 
-/** Room for an unpacking: the runtime, twice for a moment. */
-const ROOM = "200 MB";
+/** Room for the unpacked runtime. */
+const ROOM = "120 MB";
 
 /** The head of `dist/muster`. The compressed script and the compressed runtime follow it without a gap. */
 export function packedHead(parts: PackedParts): string {
@@ -71,7 +71,7 @@ r=${runtime.sha256.slice(0, 16)} j=${script.sha256.slice(0, 16)}
 ${TEMPORARY.trim()}
 
 # Whether cache $1 has both files, in a directory that nobody else could have filled.
-complete() {
+usable() {
   e=$1/$r/muster s=$1/$j/muster.js
   [ -x "$e" ] && [ -s "$e" ] && [ -s "$s" ] && trusted "$1"
 }
@@ -95,23 +95,26 @@ same() { # file, SHA-256; without a tool for it gzip's checksum has to do
 # Unpacks into a directory of its own and moves the files into place: whoever starts at the same time sees both or
 # none. Runs the runtime once from there, which finds out about noexec and about a wrong C library.
 unpack() { (
-  umask 077
+  # What the user named may be meant for all users of an image; the rest is this user's alone.
+  [ "$1" = "\${MUSTER_CACHE:-}" ] && umask 022 || umask 077
   x=''
   trap '[ -z "$x" ] || rm -rf "$x"' EXIT
   trap 'exit 1' HUP INT TERM
   case $1 in */muster-"$u") [ -d "$1" ] || mkdir "$1" ;; *) mkdir -p "$1" ;; esac || exit 1
   trusted "$1" || { echo "it belongs to another user" >&2; exit 1; }
+  # Leftovers of starts that were killed in the middle.
+  find "$1" -maxdepth 1 -name '.unpack.*' -mtime +0 -exec rm -rf {} + 2>/dev/null
   x=$(mktemp -d "$1/.unpack.XXXXXX") || exit 1
   tail -c +${scriptAt} <"$0" | head -c ${script.packedBytes} | gzip -dc >"$x/muster.js" &&
     tail -c +${scriptAt + script.packedBytes} <"$0" | gzip -dc >"$x/muster" &&
     same "$x/muster.js" ${script.sha256} && same "$x/muster" ${runtime.sha256} &&
-    chmod 700 "$x/muster" && "$x/muster" --version >/dev/null || exit 1
+    chmod +x "$x/muster" && "$x/muster" --version >/dev/null || exit 1
   sync "$x/muster" "$x/muster.js" 2>/dev/null
   mkdir -p "$1/$r" "$1/$j" && mv -f "$x/muster.js" "$1/$j/muster.js" && mv -f "$x/muster" "$1/$r/muster"
 ) 2>&1; }
 
 try() { # cache
-  m=$(unpack "$1") && complete "$1" && return
+  m=$(unpack "$1") && usable "$1" && return
   w="$w
   $1: \${m##*
 }"
@@ -119,7 +122,7 @@ try() { # cache
 }
 
 pick() { # caches
-  for b; do complete "$b" && return; done
+  for b; do usable "$b" && return; done
   [ "$(uname -sm)" = "${machine}" ] || {
     echo "muster: this executable is for ${machine}, and this machine is $(uname -sm): take the one made for it" >&2
     exit 71
@@ -128,10 +131,10 @@ pick() { # caches
   return 1
 }
 
-# A home that is not there is not made, and a relative XDG_CACHE_HOME is void (XDG Base Directory Specification).
+# A home that is not there, or is another user's (sudo), gets nothing; a relative XDG_CACHE_HOME is void, as XDG says.
 x='' h='' w='' e='' s=''
 case \${XDG_CACHE_HOME:-} in /*) x=$XDG_CACHE_HOME/muster ;; esac
-[ -z "\${HOME:-}" ] || [ ! -d "$HOME" ] || h=$HOME/.cache/muster
+[ -n "\${HOME:-}" ] && [ -d "$HOME" ] && [ -O "$HOME" ] && h=$HOME/.cache/muster
 found() {
   if [ -n "\${MUSTER_CACHE:-}" ]; then
     pick "$MUSTER_CACHE" && return
@@ -156,7 +159,7 @@ ${START.trim()}
 export function treeHead(version: string): string {
   return `#!/bin/sh
 # muster ${version}, unpacked: starts lib/muster.js with the runtime beside it and writes nothing to where it stands.
-p=$0
+case $0 in */*) p=$0 ;; *) p=./$0 ;; esac
 while [ -L "$p" ]; do
   l=$(readlink "$p")
   case $l in /*) p=$l ;; *) p=\${p%/*}/$l ;; esac

@@ -235,15 +235,43 @@ Deno.test({
       assertEquals(filesBelow(`${root}/elsewhere`), []);
       assertEquals(foreign.code, 71);
       assertStringIncludes(foreign.stderr, `${HOME}/.cache/muster: it belongs to another user`);
-      // What the user names is the user's choice: an image's cache may belong to root.
-      const cache = `${root}/named`;
-      await run([artefacts.packed], { environment: { HOME, TMPDIR, MUSTER_CACHE: cache } });
-      await run(["chown", "-R", "65534", cache]);
-      assertStartedFrom(
-        await run([artefacts.packed], { environment: { HOME, TMPDIR, MUSTER_CACHE: cache } }),
-        cache,
-      );
+      await Deno.remove(`${TMPDIR}/${temporaryName}`);
+      // With sudo HOME may be another user's: nothing of root's is to appear there.
+      await Deno.remove(`${HOME}/.cache`, { recursive: true });
+      await Deno.chown(HOME, 65534, 65534);
+      assertStartedFrom(await run([artefacts.packed], { environment: { HOME, TMPDIR } }), TMPDIR);
+      assertEquals([...Deno.readDirSync(HOME)], []);
     }),
+});
+
+Deno.test({
+  name: "packedHead() shares a cache that MUSTER_CACHE names with the other users of an image",
+  ignore: !isRoot,
+  fn: () =>
+    withPlaces(async ({ root, HOME, TMPDIR }) => {
+      const environment = { HOME, TMPDIR, MUSTER_CACHE: `${root}/shared` };
+      await Deno.chmod(root, 0o755);
+      await run([artefacts.packed], { environment });
+      const before = filesBelow(environment.MUSTER_CACHE);
+      const script = `${root}/muster`;
+      await Deno.copyFile(artefacts.packed, script);
+      const asNobody = ["setpriv", "--reuid", "65534", "--clear-groups", "sh", script];
+      assertStartedFrom(await run(asNobody, { environment }), environment.MUSTER_CACHE);
+      assertEquals(filesBelow(environment.MUSTER_CACHE), before);
+    }),
+});
+
+Deno.test("packedHead() removes what a start left that was killed in the middle", async () => {
+  await withPlaces(async ({ HOME, TMPDIR }) => {
+    const cache = `${HOME}/.cache/muster`;
+    await Deno.mkdir(`${cache}/.unpack.old`, { recursive: true });
+    await Deno.mkdir(`${cache}/.unpack.new`);
+    const twoDaysAgo = new Date(Date.now() - 48 * 3_600_000);
+    await Deno.utime(`${cache}/.unpack.old`, twoDaysAgo, twoDaysAgo);
+    assertStartedFrom(await run([artefacts.packed], { environment: { HOME, TMPDIR } }), cache);
+    const left = [...Deno.readDirSync(cache)].map(({ name }) => name).filter((name) => name.startsWith("."));
+    assertEquals(left, [".unpack.new"]);
+  });
 });
 
 Deno.test({
@@ -291,7 +319,7 @@ Deno.test({
       assertEquals(code, 71, stderr);
       assertStringIncludes(stderr, `${HOME}/.cache/muster: `);
       assertStringIncludes(stderr, `${TMPDIR}/${temporaryName}: `);
-      assertStringIncludes(stderr, "Set MUSTER_CACHE to a directory with 200 MB of room");
+      assertStringIncludes(stderr, "Set MUSTER_CACHE to a directory with 120 MB of room");
     }),
 });
 
