@@ -90,6 +90,13 @@ export class ByteReader {
     return readUint32(this.#bytes, this.#at - 4);
   }
 
+  /** `count` bytes, copied. */
+  bytes(count: number): Uint8Array | undefined {
+    if (!this.#has(count)) return undefined;
+    this.#at += count;
+    return this.#bytes.slice(this.#at - count, this.#at);
+  }
+
   int64(): bigint | undefined {
     if (!this.#has(8)) return undefined;
     this.#at += 8;

@@ -60,16 +60,18 @@ export class Table {
   apply(client: TableClient, request: Request): void {
     switch (request.kind) {
       case "set":
-        this.#checkRoom(1, request.key.length + request.value.length);
+        this.#checkRoom(request.key, request.key.length + request.value.length);
         this.#put(request.key, request.value);
         return;
       case "get":
         client.reply({ kind: "value", value: this.#values.get(request.key) ?? "" });
         return;
-      case "add":
-        client.reply({ kind: "integer", value: this.#add(request.key, request.delta) });
+      case "add": {
+        const value = this.#add(request.key, request.delta);
         this.#wakeAll(request.key);
+        client.reply({ kind: "integer", value });
         return;
+      }
       case "wait":
         this.#wait(client, request.keys);
         return;
@@ -83,11 +85,11 @@ export class Table {
         client.reply({ kind: "values", values: this.#multiGet(request.keys) });
         return;
       case "multiSet":
-        this.#checkRoom(request.entries.length, entriesBytes(request.entries));
+        this.#checkRoom(request.entries.map(([key]) => key), entriesBytes(request.entries));
         for (const [key, value] of request.entries) this.#put(key, value);
         return;
       case "append": {
-        this.#checkRoom(1, request.key.length + request.value.length);
+        this.#checkRoom(request.key, request.key.length + request.value.length);
         this.#put(request.key, this.#joined(this.#values.get(request.key) ?? "", request.value));
         return;
       }
@@ -162,21 +164,29 @@ export class Table {
     return this.#values.delete(key);
   }
 
-  /** Counts a key that is there already as a new one: the limits are far away, and the check must cost nothing. */
-  #checkRoom(keys: number, bytes: number): void {
-    const { keysMax, storedBytesMax } = this.#limits;
-    const keysAfter = this.#values.size + this.#queuedCount + keys;
-    if (keysAfter > keysMax) {
-      throw new PeerError(`would make ${keysAfter} keys, over the limit of ${keysMax}`);
+  /** That `keys` may be set to `bytes` more in all. What they replace is not taken off: the limit is far away. */
+  #checkRoom(keys: Key | readonly Key[], bytes: number): void {
+    const count = this.#values.size + this.#queuedCount;
+    if (count + (typeof keys === "string" ? 1 : keys.length) > this.#limits.keysMax) {
+      const added = new Set(typeof keys === "string" ? [keys] : keys);
+      for (const key of added) if (this.#values.has(key)) added.delete(key);
+      this.#checkCount(count + added.size);
     }
-    const bytesAfter = this.#storedBytes + bytes;
-    if (bytesAfter > storedBytesMax) {
-      throw new PeerError(`would make ${bytesAfter} bytes in all, over the limit of ${storedBytesMax}`);
-    }
+    this.#checkBytes(bytes);
+  }
+
+  #checkCount(after: number): void {
+    const { keysMax } = this.#limits;
+    if (after > keysMax) throw new PeerError(`would make ${after} keys, over the limit of ${keysMax}`);
+  }
+
+  #checkBytes(added: number): void {
+    const after = this.#storedBytes + added, max = this.#limits.storedBytesMax;
+    if (after > max) throw new PeerError(`would make ${after} bytes in all, over the limit of ${max}`);
   }
 
   #add(key: Key, delta: bigint): bigint {
-    this.#checkRoom(1, key.length + INTEGER_TEXT_BYTES_MAX);
+    this.#checkRoom(key, key.length + INTEGER_TEXT_BYTES_MAX);
     const old = this.#values.get(key);
     // C++ adds two 64-bit numbers and lets them wrap.
     const sum = old === undefined ? delta : BigInt.asIntN(64, leadingInteger(key, old) + delta);
@@ -189,7 +199,7 @@ export class Table {
     const { key, expected, desired } = request;
     const current = this.#values.get(key);
     if (current === undefined ? expected.length > 0 : !isEqual(current, expected)) return current ?? expected;
-    this.#checkRoom(1, key.length + desired.length);
+    this.#checkRoom(key, key.length + desired.length);
     this.#put(key, desired);
     return desired;
   }
@@ -267,7 +277,8 @@ export class Table {
 
   /** One entry is for one client: the first whose wait it ends. */
   #queuePush(key: Key, value: Value): void {
-    this.#checkRoom(1, key.length + value.length);
+    this.#checkCount(this.#values.size + this.#queuedCount + 1);
+    this.#checkBytes(key.length + value.length);
     const queue = this.#queues.get(key);
     if (queue === undefined) this.#queues.set(key, { values: [value], head: 0 });
     else queue.values.push(value);

@@ -219,16 +219,19 @@ Deno.test("Table.apply() changes nothing when a limit is passed", () => {
   const { ask, set, get, table } = newTable({ keysMax: 3, storedBytesMax: 40, requestBytesMax: 60 });
   set("a", "1");
   set("b", "2");
-  const threeMore = [["c", "3"], ["a", "x"], ["d", "4"]] as const;
+  const threeMore = [["c", "3"], ["d", "4"], ["a", "x"]] as const;
   assertThrows(
     () => ask("a", { kind: "multiSet", entries: threeMore }),
     PeerError,
-    "5 keys, over the limit of 3",
+    "4 keys, over the limit of 3",
   );
   assertEquals([get("a"), get("c")], ["1", ""]);
   ask("a", { kind: "queuePush", key: "q", value: "v" });
   assertThrows(() => set("c", "3"), PeerError, "4 keys, over the limit of 3");
   assertThrows(() => set("e", "x".repeat(40)), PeerError);
+  // What is there may still change.
+  set("b", "3");
+  assertThrows(() => ask("a", { kind: "queuePush", key: "a", value: "" }), PeerError, "4 keys");
   ask("a", { kind: "queuePop", key: "q" });
   assertThrows(() => set("e", "x".repeat(40)), PeerError, "45 bytes in all, over the limit of 40");
   set("a", "x".repeat(30));

@@ -1,0 +1,235 @@
+/** The store's server among strangers: each test brings one kind of trouble and checks that others are served on. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { StoreClient } from "../../lib/host/store_client.ts";
+import { startStoreServer, type StoreServer, type StoreServerOptions } from "../../lib/host/store_server.ts";
+import { HANDSHAKE } from "../../lib/store/wire.ts";
+import { fromHex } from "../store/wire_cases.ts";
+
+const MIB = 1024 * 1024;
+
+interface Scene {
+  readonly server: StoreServer;
+  /** A well-behaved client. */
+  readonly store: StoreClient;
+  /** What the server logged. */
+  readonly lines: string[];
+  /** A raw connection that is closed with the scene. */
+  readonly stranger: (...bytes: readonly Uint8Array[]) => Promise<Deno.TcpConn>;
+}
+
+/** Runs `body`; afterwards the well-behaved client must still be served. */
+async function scene(
+  options: Partial<StoreServerOptions>,
+  body: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const lines: string[] = [];
+  const server = startStoreServer({
+    ...{ host: "127.0.0.1", port: 0, onLog: (line: string) => lines.push(line) },
+    ...options,
+  });
+  const strangers: Deno.TcpConn[] = [];
+  const store = await StoreClient.connect({ host: "127.0.0.1", port: server.port, timeoutMs: 30_000 });
+  try {
+    await store.set("mine", "untouched");
+    await body({
+      ...{ server, store, lines },
+      stranger: async (...bytes) => {
+        const socket = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+        strangers.push(socket);
+        for (const piece of bytes) await send(socket, piece);
+        return socket;
+      },
+    });
+    assertEquals(await store.getText("mine"), "untouched");
+  } finally {
+    for (const socket of strangers) socket.close();
+    store.close();
+    server.close();
+  }
+}
+
+async function send(socket: Deno.TcpConn, bytes: Uint8Array): Promise<void> {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(await socket.write(rest));
+}
+
+/** Reads until the server closes; returns the number of bytes. */
+async function untilClosed(socket: Deno.TcpConn): Promise<number> {
+  const buffer = new Uint8Array(65536);
+  let total = 0;
+  try {
+    for (let length = await socket.read(buffer); length !== null; length = await socket.read(buffer)) {
+      total += length;
+    }
+  } catch (error) {
+    // Bytes that the server had not read turn its close into a reset.
+    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+  return total;
+}
+
+const ascii = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));
+const c = (hex: string) => fromHex(`00 cef7853c ${hex}`);
+
+for (
+  const [who, bytes, reason] of [
+    [
+      "an HTTP client",
+      ascii("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"),
+      "speaks HTTP, which this port does not",
+    ],
+    ["a TLS client", fromHex("16030100f5010000f10303"), "speaks TLS, which this port does not"],
+    ["a scanner", ascii("\xff\xfe\x00\x01"), "speaks no protocol known here (first bytes ff fe 00 01)"],
+    ["a wrong operation", c("13"), "sent 19, which is no operation of generation C"],
+    ["a key that is too long", c("03 0120000000000000"), "sent 8193 bytes of a key, over the limit of 8192"],
+    ["a value that is too long", c("01 0100000000000000 6b 0100800000000000"), "over the limit of 8388608"],
+    ["too many keys", c("06 0100020000000000"), "sent 131073 keys in one request, over the limit of 131072"],
+    ["a sum of words", c("04 0500000000000000 2f6d696e65 0100000000000000"), 'added to "/mine"'],
+  ] as const
+) {
+  Deno.test(`startStoreServer() closes ${who} with one line`, () =>
+    scene({}, async ({ server, lines, stranger }) => {
+      const socket = await stranger(bytes);
+      const { port } = socket.localAddr as Deno.NetAddr;
+      assertEquals(await untilClosed(socket), 0);
+      assertEquals(lines.length, 1);
+      const prefix = `Store 127.0.0.1:${server.port} closed the connection of 127.0.0.1:${port}: it `;
+      assert(lines[0]!.startsWith(prefix) && lines[0]!.includes(reason), lines[0]);
+      assertEquals(server.stats.closedConnections, 1);
+    }));
+}
+
+Deno.test("startStoreServer() lets peers that come and go, or only stay silent, pass without a word", () =>
+  scene({}, async ({ server, store, lines, stranger }) => {
+    const connected = server.stats.connections;
+    const silent = await stranger();
+    const gone = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await send(gone, c("06 0100000000000000 0400000000000000 2f676f6e"));
+    gone.close();
+    await store.ping();
+    while (server.stats.connections > connected + 1) await store.ping();
+    await send(silent, c("0d 01000000"));
+    assertEquals(await silent.read(new Uint8Array(10)), 4);
+    assertEquals(lines, []);
+  }));
+
+Deno.test("startStoreServer() closes who does not finish what it began, however slowly it goes on", () =>
+  scene({ limits: { requestMs: 60 } }, async ({ lines, stranger }) => {
+    const handshake = await stranger(HANDSHAKE.subarray(0, 3));
+    const request = await stranger(c("01 0100000000000000 6b ff00000000000000"));
+    let isOpen = true;
+    const trickle = (async () => {
+      // One byte after the other: each comes in time, the whole never.
+      while (isOpen) {
+        await request.write(new Uint8Array([1])).catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    })();
+    await Promise.all([untilClosed(handshake), untilClosed(request)]);
+    isOpen = false;
+    await trickle;
+    assertEquals(lines.length, 2);
+    for (const line of lines) assertMatch(line, /: it did not finish a request within the limit of 60 ms$/);
+  }));
+
+Deno.test("startStoreServer() applies nothing of a MULTI_SET whose client dies in it", () =>
+  scene({}, async ({ server, store, lines }) => {
+    const dying = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    await send(dying, c("0b 0200000000000000 0100000000000000 6b 0100000000000000 76 0100"));
+    const connections = server.stats.connections;
+    dying.close();
+    while (server.stats.connections === connections) await store.ping();
+    assertEquals(await store.countKeys(), 1);
+    assertEquals(lines, []);
+  }));
+
+Deno.test("startStoreServer() stops serving who does not read, with bounded memory, and goes on when it reads", () =>
+  scene({}, async ({ server, store, stranger }) => {
+    await store.set("long", new Uint8Array(8 * MIB).fill(7));
+    await store.ping();
+    const socket = await stranger(HANDSHAKE);
+    // 4,000 replies of 8 MiB would be 31 GiB.
+    const gets = fromHex("03 0500000000000000 2f6c6f6e67".repeat(4000));
+    await send(socket, gets);
+    await store.ping();
+    const before = server.stats.requests;
+    await store.ping();
+    assert(server.stats.requests - before < 10, "The replies of who does not read go on");
+    assert(Deno.memoryUsage().rss < 1024 * MIB, `${Deno.memoryUsage().rss} bytes resident`);
+    const buffer = new Uint8Array(MIB);
+    let read = 0;
+    while (read < 5 * (8 * MIB + 8)) read += (await socket.read(buffer))!;
+  }));
+
+Deno.test("startStoreServer() limits connections, keys and bytes, and names the limit", () =>
+  scene(
+    { limits: { connectionsMax: 3, keysMax: 5, storedBytesMax: 1000 } },
+    async ({ lines, stranger }) => {
+      const keys = await stranger(c(""));
+      const bytes = await stranger(c(""));
+      assertEquals(await untilClosed(await stranger()), 0);
+      for (let key = 0; key < 9; key++) {
+        await send(keys, fromHex(`01 0100000000000000 6${key} 0000000000000000`)).catch(() => {});
+      }
+      await untilClosed(keys);
+      await send(bytes, fromHex(`09 0500000000000000 2f6d696e65 e703000000000000 ${"00".repeat(999)}`));
+      await untilClosed(bytes);
+      const reasons = lines.map((line) => line.replace(/^.*: it /, ""));
+      assertEquals(reasons, [
+        "is one more than the limit of 3 connections",
+        "would make 6 keys, over the limit of 5",
+        "would make 1022 bytes in all, over the limit of 1000",
+      ]);
+    },
+  ));
+
+Deno.test("startStoreServer() limits the unfinished requests of all connections together", () =>
+  scene({ limits: { unfinishedBytesMax: 100_000 } }, async ({ lines, stranger }) => {
+    const begun = c(`01 0100000000000000 6b 0000020000000000 ${"00".repeat(60_000)}`);
+    await stranger(begun);
+    await untilClosed(await stranger(begun));
+    assertMatch(lines.join(), /of the \d+ unfinished bytes, over the limit of 100000$/);
+  }));
+
+Deno.test("startStoreServer() admits only the addresses it is told, and always this machine", () =>
+  scene({ allowed: [] }, async ({ lines, stranger }) => {
+    const socket = await stranger(c("0d 01000000"));
+    assertEquals(await socket.read(new Uint8Array(10)), 4);
+    assertEquals(lines, []);
+  }));
+
+Deno.test("startStoreServer() holds thousands of idle connections and answers on", () =>
+  scene({}, async ({ server, store, stranger }) => {
+    const count = 1500;
+    for (let made = 0; made < count; made += 100) {
+      await Promise.all(Array.from({ length: 100 }, () => stranger()));
+    }
+    while (server.stats.connections < count + 1) await store.ping();
+    await store.set("k", "v");
+    assertEquals(await store.getText("k"), "v");
+  }));
+
+Deno.test("startStoreServer() holds hundreds of thousands of keys and lists them", () =>
+  scene({}, async ({ store }) => {
+    const count = 200_000;
+    for (let first = 0; first < count; first += 10_000) {
+      await store.multiSet(Array.from({ length: 10_000 }, (_, index) => [`k${first + index}`, "v"] as const));
+    }
+    assertEquals(await store.countKeys(), count + 1);
+    assertEquals((await store.listKeys()).length, count + 1);
+    assertEquals(await store.getText(`k${count - 1}`), "v");
+  }));
+
+Deno.test("startStoreServer() tells A's DELETE_KEY from B's APPEND by the silence that follows", () =>
+  scene({}, async ({ store, stranger }) => {
+    const old = await stranger(fromHex("00 0200000000000000 2f6b 0100000000000000 76"));
+    await send(old, fromHex("08"));
+    await send(old, fromHex("0200000000000000 2f6b"));
+    const reply = new Uint8Array(8);
+    assertEquals(await old.read(reply), 8);
+    assertEquals(reply, fromHex("0100000000000000"));
+    const later = await stranger(fromHex("00 0200000000000000 2f6b 0100000000000000 76"));
+    await send(later, fromHex("08 0200000000000000 2f6b 0100000000000000 77 06"));
+    assertEquals(await later.read(reply), 8);
+    assertEquals(await store.getText("k"), "vw");
+  }));
