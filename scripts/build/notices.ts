@@ -7,6 +7,7 @@
 /** Copyright lines of the npm packages that the bundle may contain; all are under the MIT licence. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "@logtape/logtape": "Copyright 2024-2026 Hong Minhee",
+  "@noble/hashes": "Copyright 2022 Paul Miller (https://paulmillr.com)",
   "deno-std": "Copyright 2018-2026 the Deno authors",
 };
 
