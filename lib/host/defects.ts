@@ -3,6 +3,7 @@
  * all that helps to mend it, and leaves without a goodbye, so that the guard ends every worker.
  */
 
+import { utf8 } from "../core/bytes.ts";
 import { EXIT_CODES } from "../core/errors.ts";
 
 /** From now on no error goes unseen: whatever nobody catches ends the launcher. */
@@ -19,14 +20,21 @@ export function endByDefects(): void {
 
 /** Ends the launcher at once. */
 export function endByDefect(error: unknown): never {
-  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  const isRefused = error instanceof Deno.errors.NotCapable;
   try {
-    const words =
-      `muster: a defect of muster itself ends the job, please report it with these lines:\n${text}\n`;
     // Synchronous: nothing may come between this and the end.
-    Deno.stderr.writeSync(new TextEncoder().encode(words));
+    Deno.stderr.writeSync(utf8(`muster: ${isRefused ? permissionText(error) : defectText(error)}\n`));
   } catch {
     // Nobody reads; the exit code still tells.
   }
-  Deno.exit(EXIT_CODES.internal);
+  Deno.exit(isRefused ? EXIT_CODES.system : EXIT_CODES.internal);
+}
+
+function permissionText(error: Error): string {
+  return `Deno refuses what the launcher needs: ${error.message}. Start it with 'deno run -A'; README lists the least`;
+}
+
+function defectText(error: unknown): string {
+  const text = error instanceof Error ? error.stack ?? error.message : String(error);
+  return `a defect of muster itself ends the job, please report it with these lines:\n${text}`;
 }

@@ -30,3 +30,13 @@ for (
     }
   });
 }
+
+Deno.test("endByDefects() names a permission that Deno refuses, and what to do", async () => {
+  const main = new URL("../../main.ts", import.meta.url).pathname;
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-read", main, "--no-python", "true"],
+    stdin: "null",
+  }).output();
+  assertEquals(code, 71);
+  assertStringIncludes(new TextDecoder().decode(stderr), "Start it with 'deno run -A'");
+});
