@@ -165,7 +165,10 @@ export class StoreConnections {
 }
 
 /** The outcome as what it must be: the client machine reads each reply by what was asked. */
-export function reply<Kind extends Outcome["kind"]>(outcome: Outcome | null, kind: Kind): Outcome & { kind: Kind } {
+export function reply<Kind extends Outcome["kind"]>(
+  outcome: Outcome | null,
+  kind: Kind,
+): Outcome & { kind: Kind } {
   assert(outcome?.kind === kind, `The store's reply is ${outcome?.kind}, not ${kind}`);
   return outcome as Outcome & { kind: Kind };
 }

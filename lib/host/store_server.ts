@@ -5,10 +5,12 @@
  */
 
 import { type AddressRange, isInRanges, LOOPBACK_RANGES } from "../store/address_range.ts";
+import { CONTROL_FIRST_BYTE } from "../store/control_wire.ts";
 import { StoreConnection } from "../store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
 import { Table } from "../store/table.ts";
 import { type Dialect, PeerError } from "../store/wire.ts";
+import type { ControlServer } from "./control_link.ts";
 import { listenTcp } from "./listener.ts";
 
 export interface StoreServerOptions {
@@ -21,6 +23,8 @@ export interface StoreServerOptions {
   /** Who may connect, beside this machine itself; null, the default: everybody who reaches `host`. */
   readonly allowed?: readonly AddressRange[] | null;
   readonly limits?: Partial<StoreLimits>;
+  /** Takes the connections of our own agents; without it they are closed. It outlives the store. */
+  readonly control?: ControlServer;
   /** One line without newline for each connection that is refused or closed by the server. */
   readonly onLog?: (line: string) => void;
 }
@@ -56,6 +60,8 @@ export function startStoreServer(options: StoreServerOptions): StoreServer {
 
 /** How long nothing must follow an operation 8 that may be A's or B's (tcpstore-protocol, "Generations A and B"). */
 const SILENCE_MS = 20;
+/** Before the next try to take a connection when the system refused. */
+const ACCEPT_PAUSE_MS = 100;
 const READ_BYTES_IDLE = 512;
 const READ_BYTES_BUSY = 64 * 1024;
 
@@ -78,6 +84,7 @@ class TcpStoreServer implements StoreServer {
   readonly #limits: StoreLimits;
   readonly #dialect: Dialect | null;
   readonly #allowed: readonly AddressRange[] | null;
+  readonly #control: ControlServer | null;
   readonly #onLog: (line: string) => void;
   readonly #listener: Deno.TcpListener;
   #table: Table;
@@ -88,6 +95,7 @@ class TcpStoreServer implements StoreServer {
   #unfinishedTimer: Timer | undefined;
   /** Peers whose replies have not been handed to their socket. */
   #unwritten: Peer[] = [];
+  #isClosed = false;
   #acceptedConnections = 0;
   #closedConnections = 0;
   #requestsOfGone = 0;
@@ -96,6 +104,7 @@ class TcpStoreServer implements StoreServer {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#dialect = options.dialect ?? null;
     this.#allowed = options.allowed ? [...LOOPBACK_RANGES, ...options.allowed] : null;
+    this.#control = options.control ?? null;
     this.#onLog = options.onLog ?? (() => {});
     this.#table = new Table(this.#limits);
     this.#listener = listenTcp(options.host, options.port);
@@ -129,20 +138,36 @@ class TcpStoreServer implements StoreServer {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#listener.close();
     this.reset();
   }
 
   async #accept(): Promise<void> {
-    for await (const socket of this.#listener) {
-      this.#acceptedConnections++;
-      const objection = this.#objectionTo(socket.remoteAddr.hostname);
-      if (objection !== null) {
-        this.#refuse(socket, objection);
-        socket.close();
+    let isStarved = false;
+    while (true) {
+      let socket: Deno.TcpConn;
+      try {
+        socket = await this.#listener.accept();
+      } catch (error) {
+        if (this.#isClosed) return;
+        // Most likely there are no descriptors left; who waits is taken once others have gone.
+        if (!isStarved) {
+          this.#onLog(`Store ${this.host}:${this.port} cannot take connections for now: ${reasonOf(error)}`);
+        }
+        isStarved = true;
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
         continue;
       }
-      this.#serve(socket);
+      isStarved = false;
+      this.#acceptedConnections++;
+      const objection = this.#objectionTo(socket.remoteAddr.hostname);
+      if (objection === null) {
+        this.#serve(socket);
+      } else {
+        this.#refuse(socket, objection);
+        socket.close();
+      }
     }
   }
 
@@ -188,9 +213,14 @@ class TcpStoreServer implements StoreServer {
     const { socket, connection } = peer;
     const idleBuffer = new Uint8Array(READ_BYTES_IDLE);
     let buffer = idleBuffer;
-    while (true) {
+    for (let isFirst = true;; isFirst = false) {
       const length = await socket.read(buffer);
       if (length === null) return;
+      if (isFirst && buffer[0] === CONTROL_FIRST_BYTE && this.#control !== null) {
+        this.#forget(peer);
+        this.#control.adopt(socket, buffer.subarray(0, length));
+        return;
+      }
       clearTimeout(peer.silenceTimer);
       connection.receive(length === buffer.length ? buffer : buffer.subarray(0, length));
       this.#flush();
@@ -303,21 +333,27 @@ class TcpStoreServer implements StoreServer {
 
   #close(peer: Peer): void {
     if (peer.isClosed) return;
+    this.#forget(peer);
+    peer.socket.close();
+    this.#wakeReader(peer);
+  }
+
+  #forget(peer: Peer): void {
     peer.isClosed = true;
     this.#peers.delete(peer);
     this.#forgetUnfinished(peer);
     clearTimeout(peer.silenceTimer);
     this.#requestsOfGone += peer.connection.requestCount;
     peer.connection.leave();
-    peer.socket.close();
-    this.#wakeReader(peer);
   }
 }
 
-/** The peer, or we, closed: nothing to report. Anything else is a defect. */
+/** The system ended the connection, or we did: nothing to report. Anything else is a defect. */
 function isConnectionEnd(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset || error instanceof Deno.errors.BrokenPipe ||
-    error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
-    error instanceof Deno.errors.ConnectionAborted || error instanceof Deno.errors.TimedOut ||
-    error instanceof Deno.errors.NotConnected;
+  return error instanceof Deno.errors.BadResource || error instanceof Deno.errors.Interrupted ||
+    (error instanceof Error && typeof (error as { code?: unknown }).code === "string");
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

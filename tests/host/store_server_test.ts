@@ -191,12 +191,80 @@ Deno.test("startStoreServer() limits the unfinished requests of all connections 
     assertMatch(lines.join(), /of the \d+ unfinished bytes, over the limit of 100000$/);
   }));
 
-Deno.test("startStoreServer() admits only the addresses it is told, and always this machine", () =>
-  scene({ allowed: [] }, async ({ lines, stranger }) => {
-    const socket = await stranger(c("0d 01000000"));
-    assertEquals(await socket.read(new Uint8Array(10)), 4);
-    assertEquals(lines, []);
+const ownAddress = Deno.networkInterfaces().find(({ family, address }) =>
+  family === "IPv4" && !address.startsWith("127.")
+)?.address;
+
+Deno.test({
+  name: "startStoreServer() admits only the addresses it is told, and always this machine's loopback",
+  ignore: ownAddress === undefined,
+  fn: () =>
+    scene(
+      { host: "0.0.0.0", allowed: [] },
+      async ({ server, lines, stranger }) => {
+        const socket = await stranger(c("0d 01000000"));
+        assertEquals(await socket.read(new Uint8Array(10)), 4);
+        const refused = await Deno.connect({ hostname: ownAddress!, port: server.port });
+        assertEquals(await untilClosed(refused), 0);
+        refused.close();
+        assertEquals(lines.length, 1);
+        assertMatch(lines[0]!, /: it is not from an admitted address$/);
+      },
+    ),
+});
+
+Deno.test("startStoreServer() serves IPv4 and IPv6 on one port where it is told to", () =>
+  scene({ host: "::" }, async ({ server, store }) => {
+    const other = await StoreClient.connect({ host: "::1", port: server.port, timeoutMs: 5_000 });
+    await other.set("k", "v");
+    assertEquals(await store.getText("k"), "v");
+    other.close();
   }));
+
+Deno.test({
+  name: "startStoreServer() outlives a time without descriptors and then serves who waited",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    const server = new URL("../../lib/host/store_server.ts", import.meta.url).pathname;
+    const script = `
+      const server = (await import("${server}")).startStoreServer({
+        host: "127.0.0.1", port: 0, onLog: (line) => console.log(line),
+      });
+      console.log(server.port);`;
+    const child = new Deno.Command("sh", {
+      args: [
+        "-c",
+        'ulimit -n 64; exec "$@"',
+        "sh",
+        Deno.execPath(),
+        "eval",
+        "--quiet",
+        "--no-config",
+        script,
+      ],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const sockets: Deno.TcpConn[] = [];
+    try {
+      const port = Number((await lines.read()).value);
+      for (let made = 0; made < 80; made++) sockets.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+      assertMatch((await lines.read()).value!, /cannot take connections for now: /);
+      for (const socket of sockets.splice(0)) socket.close();
+      const store = await StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 20_000 });
+      await store.set("k", "v");
+      assertEquals(await store.getText("k"), "v");
+      store.close();
+    } finally {
+      for (const socket of sockets) socket.close();
+      child.kill("SIGKILL");
+      await lines.cancel();
+      await child.status;
+    }
+  },
+});
 
 Deno.test("startStoreServer() holds thousands of idle connections and answers on", () =>
   scene({}, async ({ server, store, stranger }) => {
