@@ -5,6 +5,8 @@
  * (tests/interop) holds the two together. Deliberately different:
  * - a request is applied whole or not at all, MULTI_SET too;
  * - a key that is already there is never waited for again, and a second WAIT of a client replaces its first;
+ * - only what makes a key or fills a queue ends a wait: not a COMPARE_SET that stores nothing, nor a push to a queue at
+ *   which the client waited earlier;
  * - GET of an absent key is answered by an empty value on every server of ours (PyTorch's legacy server hangs up).
  */
 
