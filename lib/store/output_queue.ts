@@ -92,8 +92,13 @@ export class OutputQueue {
 
   /** A length and that many bytes. */
   sized(value: Value): void {
+    this.uint53(value.length);
+    this.value(value);
+  }
+
+  /** A value without its length. Bytes must not change any more. */
+  value(value: Value): void {
     const length = value.length;
-    this.uint53(length);
     if (typeof value === "string") {
       const at = this.#reserve(length);
       writeByteString(this.#tail, at, value);
