@@ -34,7 +34,7 @@ for group in $groups; do
   fi
   kill -KILL -- "-$pid" 2>/dev/null
 done
-for pause in 0.05 0.1 0.2 0.3 0; do
+for pause in 0.02 0.05 0.1 0.15 0; do
   for file in $(grep -lsF "$id" /proc/[0-9]*/environ 2>/dev/null); do
     pid=\${file#/proc/}; kill -KILL "\${pid%/environ}" 2>/dev/null
   done
