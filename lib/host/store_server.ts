@@ -12,6 +12,7 @@ import { Table } from "../store/table.ts";
 import { type Dialect, PeerError } from "../store/wire.ts";
 import type { ControlServer } from "./control_link.ts";
 import { listenTcp } from "./listener.ts";
+import { UnfinishedRequests } from "./unfinished_requests.ts";
 
 export interface StoreServerOptions {
   /** Address to listen on, the only one; "::" listens on all of IPv6 and IPv4. */
@@ -71,8 +72,6 @@ type Timer = ReturnType<typeof setTimeout>;
 interface Peer {
   readonly socket: Deno.TcpConn;
   readonly connection: StoreConnection;
-  /** Bytes of its unfinished request, as counted in the server's sum. */
-  keptBytes: number;
   isClosed: boolean;
   isWriting: boolean;
   /** Wakes the reader that waits for the replies to be read. */
@@ -89,10 +88,7 @@ class TcpStoreServer implements StoreServer {
   readonly #listener: Deno.TcpListener;
   #table: Table;
   readonly #peers = new Set<Peer>();
-  /** Peers inside a request, with the time by which it must be complete; the earliest first. */
-  readonly #unfinished = new Map<Peer, number>();
-  #unfinishedBytes = 0;
-  #unfinishedTimer: Timer | undefined;
+  readonly #unfinished: UnfinishedRequests<Peer>;
   /** Peers whose replies have not been handed to their socket. */
   #unwritten: Peer[] = [];
   #isClosed = false;
@@ -107,6 +103,11 @@ class TcpStoreServer implements StoreServer {
     this.#control = options.control ?? null;
     this.#onLog = options.onLog ?? (() => {});
     this.#table = new Table(this.#limits);
+    const { requestMs } = this.#limits;
+    this.#unfinished = new UnfinishedRequests(requestMs, (peer) => {
+      this.#refuse(peer.socket, `did not finish a request within the limit of ${requestMs} ms`);
+      this.#close(peer);
+    });
     this.#listener = listenTcp(options.host, options.port);
     this.#accept();
   }
@@ -191,7 +192,6 @@ class TcpStoreServer implements StoreServer {
         dialect: this.#dialect,
         onOutput: () => this.#unwritten.push(peer),
       }),
-      keptBytes: 0,
       isClosed: false,
       isWriting: false,
       onDrained: null,
@@ -201,12 +201,12 @@ class TcpStoreServer implements StoreServer {
     try {
       socket.setNoDelay(true);
       await this.#read(peer);
-    } catch (error) {
-      if (error instanceof PeerError) this.#refuse(socket, error.message);
-      else if (!isConnectionEnd(error)) throw error;
-    } finally {
       this.#close(peer);
+    } catch (error) {
+      this.#endServing(peer, error);
     }
+    // What it did before it broke a rule may have woken others.
+    this.#flush();
   }
 
   async #read(peer: Peer): Promise<void> {
@@ -224,6 +224,8 @@ class TcpStoreServer implements StoreServer {
       clearTimeout(peer.silenceTimer);
       connection.receive(length === buffer.length ? buffer : buffer.subarray(0, length));
       this.#flush();
+      // It is not to blame for what we do not take.
+      if (connection.isBacklogged) this.#unfinished.forget(peer);
       while (connection.isBacklogged) {
         await new Promise<void>((resolve) => peer.onDrained = resolve);
         if (peer.isClosed) return;
@@ -255,11 +257,9 @@ class TcpStoreServer implements StoreServer {
         output.advance(await peer.socket.write(output.peek()));
         if (peer.onDrained !== null && !peer.connection.isBacklogged) this.#wakeReader(peer);
       }
-    } catch (error) {
-      if (!isConnectionEnd(error)) throw error;
-      this.#close(peer);
-    } finally {
       peer.isWriting = false;
+    } catch (error) {
+      this.#endServing(peer, error);
     }
   }
 
@@ -271,58 +271,34 @@ class TcpStoreServer implements StoreServer {
   /** Counts and times what has begun and not ended. */
   #watchUnfinished(peer: Peer): void {
     const { connection } = peer;
-    if (!connection.isInside) {
-      if (this.#unfinished.size > 0) this.#forgetUnfinished(peer);
-      return;
-    }
-    this.#unfinishedBytes += connection.keptBytes - peer.keptBytes;
-    peer.keptBytes = connection.keptBytes;
-    const max = this.#limits.unfinishedBytesMax;
-    if (this.#unfinishedBytes > max) {
+    if (!connection.isInside) return this.#unfinished.forget(peer);
+    this.#unfinished.note(peer, connection.keptBytes);
+    const { bytes } = this.#unfinished, max = this.#limits.unfinishedBytesMax;
+    if (bytes > max) {
       throw new PeerError(
-        `sent ${peer.keptBytes} of the ${this.#unfinishedBytes} unfinished bytes, over the limit of ${max}`,
+        `sent ${connection.keptBytes} of the ${bytes} unfinished bytes, over the limit of ${max}`,
       );
     }
     if (connection.awaitsSilence) {
       peer.silenceTimer = setTimeout(() => this.#onSilence(peer), SILENCE_MS);
     }
-    if (this.#unfinished.has(peer)) return;
-    this.#unfinished.set(peer, performance.now() + this.#limits.requestMs);
-    this.#unfinishedTimer ??= setTimeout(() => this.#closeOverdue(), this.#limits.requestMs);
   }
 
   #onSilence(peer: Peer): void {
     try {
       peer.connection.silence();
-      this.#forgetUnfinished(peer);
-      this.#flush();
+      this.#unfinished.forget(peer);
     } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
-      this.#refuse(peer.socket, error.message);
-      this.#close(peer);
+      this.#endServing(peer, error);
     }
+    this.#flush();
   }
 
-  #forgetUnfinished(peer: Peer): void {
-    this.#unfinishedBytes -= peer.keptBytes;
-    peer.keptBytes = 0;
-    this.#unfinished.delete(peer);
-    if (this.#unfinished.size > 0) return;
-    clearTimeout(this.#unfinishedTimer);
-    this.#unfinishedTimer = undefined;
-  }
-
-  #closeOverdue(): void {
-    this.#unfinishedTimer = undefined;
-    const now = performance.now();
-    for (const [peer, deadline] of this.#unfinished) {
-      if (deadline > now) {
-        this.#unfinishedTimer = setTimeout(() => this.#closeOverdue(), deadline - now);
-        return;
-      }
-      this.#refuse(peer.socket, `did not finish a request within the limit of ${this.#limits.requestMs} ms`);
-      this.#close(peer);
-    }
+  /** `error` ends the connection of `peer`; a defect of ours goes on up. */
+  #endServing(peer: Peer, error: unknown): void {
+    if (error instanceof PeerError) this.#refuse(peer.socket, error.message);
+    else if (!isConnectionEnd(error)) throw error;
+    this.#close(peer);
   }
 
   #refuse(socket: Deno.TcpConn, reason: string): void {
@@ -341,7 +317,7 @@ class TcpStoreServer implements StoreServer {
   #forget(peer: Peer): void {
     peer.isClosed = true;
     this.#peers.delete(peer);
-    this.#forgetUnfinished(peer);
+    this.#unfinished.forget(peer);
     clearTimeout(peer.silenceTimer);
     this.#requestsOfGone += peer.connection.requestCount;
     peer.connection.leave();

@@ -132,6 +132,16 @@ Deno.test("startStoreServer() closes who does not finish what it began, however 
     for (const line of lines) assertMatch(line, /: it did not finish a request within the limit of 60 ms$/);
   }));
 
+Deno.test("startStoreServer() wakes who waited for what came just before a broken rule", () =>
+  scene({}, async ({ store, lines, stranger }) => {
+    const waiter = await stranger(c("06 0100000000000000 0100000000000000 6b"));
+    await store.ping();
+    await untilClosed(await stranger(c("01 0100000000000000 6b 0000000000000000 ff")));
+    const reply = new Uint8Array(2);
+    assertEquals([await waiter.read(reply), reply[0]], [1, 0]);
+    assertEquals(lines.length, 1);
+  }));
+
 Deno.test("startStoreServer() applies nothing of a MULTI_SET whose client dies in it", () =>
   scene({}, async ({ server, store, lines }) => {
     const dying = await Deno.connect({ hostname: "127.0.0.1", port: server.port });

@@ -1,0 +1,58 @@
+/** What peers have begun to send and not finished: how much of it there is, and since when. One timer for all. */
+
+import type { InstantMs } from "../core/time.ts";
+
+export class UnfinishedRequests<Peer> {
+  readonly #limitMs: number;
+  readonly #onOverdue: (peer: Peer) => void;
+  /** The earliest deadline first: all have the same time. */
+  readonly #begun = new Map<Peer, { readonly deadline: InstantMs; bytes: number }>();
+  #bytes = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `onOverdue` is called for a peer that was not forgotten within `limitMs` of its first note. */
+  constructor(limitMs: number, onOverdue: (peer: Peer) => void) {
+    this.#limitMs = limitMs;
+    this.#onOverdue = onOverdue;
+  }
+
+  /** Bytes kept of all that has begun. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** `peer` is inside a request of which `bytes` are kept. */
+  note(peer: Peer, bytes: number): void {
+    let begun = this.#begun.get(peer);
+    if (begun === undefined) {
+      begun = { deadline: performance.now() + this.#limitMs, bytes: 0 };
+      this.#begun.set(peer, begun);
+      this.#timer ??= setTimeout(() => this.#wake(), this.#limitMs);
+    }
+    this.#bytes += bytes - begun.bytes;
+    begun.bytes = bytes;
+  }
+
+  /** `peer` is inside nothing, or gone. */
+  forget(peer: Peer): void {
+    if (this.#begun.size === 0) return;
+    this.#bytes -= this.#begun.get(peer)?.bytes ?? 0;
+    this.#begun.delete(peer);
+    if (this.#begun.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #wake(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    for (const [peer, { deadline }] of this.#begun) {
+      if (deadline > now) {
+        this.#timer = setTimeout(() => this.#wake(), deadline - now);
+        return;
+      }
+      this.forget(peer);
+      this.#onOverdue(peer);
+    }
+  }
+}
