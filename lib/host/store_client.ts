@@ -1,6 +1,6 @@
 /**
  * A client for PyTorch's TCPStore, for workers and tools in TypeScript (exported as `./store`). It speaks to muster's
- * store and to PyTorch's own servers from 2.2 on.
+ * store and to PyTorch's own servers, to those before 2.2 if it is told so (`dialect`).
  *
  * ```ts
  * const store = await StoreClient.fromEnvironment();
@@ -21,7 +21,7 @@ import type { Outcome } from "../store/client.ts";
 import { type Key, type Request, type Value, valueOf } from "../store/wire.ts";
 import { reply, type StoreAddress, StoreConnections } from "./store_connections.ts";
 
-export type { StoreAddress } from "./store_connections.ts";
+export { type StoreAddress, StoreOperationError } from "./store_connections.ts";
 export { StoreConnectionError } from "./store_link.ts";
 
 /** A key did not appear, or a barrier did not fill, in time. */
@@ -216,11 +216,13 @@ export class StoreClient {
   }
 
   /**
-   * Waits until `worldSize` clients have called it with this key. Not in PyTorch's servers before 2.15.
+   * Waits until `worldSize` clients have called it with this key. What each of them set before is there then. Not in PyTorch's servers before 2.15.
    * @throws {StoreTimeoutError} Too few came in time. Who came stays counted.
    */
   async barrier(key: string, worldSize: number, options: WaitOptions = {}): Promise<void> {
     const timeoutMs = options.timeoutMs ?? this.#connections.timeoutMs;
+    // What was set before must be there when the others go on, and the barrier takes another connection.
+    await this.countKeys();
     const request = { kind: "barrier", key: this.#key(key), worldSize: BigInt(worldSize) } as const;
     const outcome = await this.#connections.wait(request, performance.now() + timeoutMs);
     if (outcome?.kind === "timedOut") {

@@ -118,6 +118,18 @@ Deno.test("StoreClient.barrier() lets all go when the last has come", () =>
     for (const other of others) other.close();
   }));
 
+Deno.test("StoreClient.barrier() is passed when what was set before it is there", () =>
+  withStore(async (store, server) => {
+    const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
+    const through = other.barrier("b", 2);
+    await store.set("long", new Uint8Array(8 * 1024 * 1024));
+    await Promise.all([
+      store.barrier("b", 2),
+      through.then(async () => assertEquals(await other.check(["long"]), true)),
+    ]);
+    other.close();
+  }));
+
 Deno.test("StoreClient.prefixed() puts its prefix before every key, as PrefixStore does", () =>
   withStore(async (store) => {
     const inner = store.prefixed("outer").prefixed("inner");
