@@ -16,7 +16,8 @@ export class BodyWriter {
   #length = FRAME_HEAD_BYTES;
 
   uint8(value: number): void {
-    this.#bytes[this.#reserve(1)] = value;
+    const at = this.#reserve(1);
+    this.#bytes[at] = value;
   }
 
   uint16(value: number): void {
