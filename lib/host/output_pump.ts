@@ -17,10 +17,10 @@ export interface ByteSinks {
   end(): void;
 }
 
-/** A read that brought less than this is not repeated at once. */
-const GATHER_BELOW_BYTES = 4 * 1024;
 /** What chatty workers write is gathered for this long: the cost is in the reads. */
 const GATHER_MS = 10;
+/** A read that brought less than this, soon after the one before, is a chatty worker's. */
+const GATHER_BELOW_BYTES = 4 * 1024;
 
 /** One timer for the streams of all workers, running only while somebody writes little. */
 export class Gatherer {
@@ -52,13 +52,16 @@ export class Gatherer {
 
 /** Reads `source` to its end. Never rejects: a stream that breaks has ended. */
 export async function pump(source: ByteSource, sinks: ByteSinks, gatherer: Gatherer): Promise<void> {
+  let lastReadAt = -Infinity;
   try {
     for (;;) {
       const chunk = await source.read();
       if (chunk === null) break;
       sinks.push(chunk);
       await sinks.room();
-      if (chunk.length < GATHER_BELOW_BYTES) await gatherer.next();
+      const isChatty = chunk.length < GATHER_BELOW_BYTES && performance.now() - lastReadAt < GATHER_MS;
+      if (isChatty) await gatherer.next();
+      lastReadAt = performance.now();
     }
   } catch {
     // As if it had ended: there is nobody else to tell.
