@@ -7,13 +7,24 @@ import { assert } from "../core/assert.ts";
 import { Prng } from "../core/prng.ts";
 import { durationText, type InstantMs } from "../core/time.ts";
 import type { Outcome } from "../store/client.ts";
-import type { Request } from "../store/wire.ts";
+import { type Dialect, OPERATIONS, type Request } from "../store/wire.ts";
 import { StoreConnectionError, StoreLink } from "./store_link.ts";
 
 export interface StoreAddress {
   /** IP address or name; all addresses of a name are tried side by side. */
   readonly host: string;
   readonly port: number;
+  /**
+   * What the server speaks: "c", the default, muster and PyTorch from 2.2 on; "b" PyTorch 2.1; "a" those before. It can't
+   * be found out: to an older server a handshake is the beginning of a long SET, and it serves nobody while it waits for
+   * the rest.
+   */
+  readonly dialect?: Dialect;
+}
+
+/** The server's generation of the protocol does not have the operation. */
+export class StoreOperationError extends Error {
+  override readonly name = "StoreOperationError";
 }
 
 /** Connections that wait, beside the one for everything else. */
@@ -56,6 +67,7 @@ export class StoreConnections {
 
   /** The outcome of a request that waits for nobody; null: it has no reply. */
   async ask(request: Request): Promise<Outcome | null> {
+    this.#checkOperation(request);
     const deadline = performance.now() + this.timeoutMs;
     while (true) {
       const link = this.#mainLink !== null && !this.#mainLink.isClosed
@@ -71,6 +83,7 @@ export class StoreConnections {
 
   /** Carries out a WAIT or BARRIER on a connection of its own. */
   async wait(request: Request & { kind: "wait" | "barrier" }, deadline: InstantMs): Promise<Outcome | null> {
+    this.#checkOperation(request);
     if (request.kind === "wait" && this.#waitingCount >= WAITING_LINKS_MAX) {
       return this.#waitByAsking(request, deadline);
     }
@@ -113,13 +126,21 @@ export class StoreConnections {
     return await this.#dial(deadline);
   }
 
+  #checkOperation({ kind }: Request): void {
+    const { host, port, dialect = "c" } = this.#address;
+    if (OPERATIONS[dialect].includes(kind)) return;
+    throw new StoreOperationError(
+      `The store at ${host}:${port} speaks generation ${dialect.toUpperCase()} of PyTorch's protocol, without ${kind}`,
+    );
+  }
+
   #mayRepeat(error: unknown, request: Request, deadline: InstantMs): boolean {
     return error instanceof StoreConnectionError && !this.#closing.signal.aborted &&
       REPEATABLE.has(request.kind) && performance.now() < deadline;
   }
 
   async #dial(deadline: InstantMs): Promise<StoreLink> {
-    const { host, port } = this.#address;
+    const { host, port, dialect = "c" } = this.#address;
     const started = performance.now();
     const { signal } = this.#closing;
     let pauseMs = PAUSE_MS_MIN;
@@ -127,7 +148,7 @@ export class StoreConnections {
       try {
         const link = new StoreLink(
           await Deno.connect({ hostname: host, port, autoSelectFamily: true, signal }),
-          `${host}:${port}`,
+          { name: `${host}:${port}`, dialect },
         );
         for (const old of this.#links) if (old.isClosed) this.#links.delete(old);
         this.#links.add(link);

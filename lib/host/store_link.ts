@@ -2,7 +2,7 @@
 
 import type { InstantMs } from "../core/time.ts";
 import { type Answer, ClientMachine, type Outcome } from "../store/client.ts";
-import { PeerError, type Request } from "../store/wire.ts";
+import { type Dialect, PeerError, type Request } from "../store/wire.ts";
 
 /** The connection to the store is lost; what was under way may or may not have happened. */
 export class StoreConnectionError extends Error {
@@ -20,7 +20,7 @@ interface Waiter {
 export class StoreLink {
   readonly #socket: Deno.TcpConn;
   readonly #name: string;
-  readonly #machine = new ClientMachine();
+  readonly #machine: ClientMachine;
   readonly #waiters = new Map<number, Waiter>();
   #failure: StoreConnectionError | null = null;
   #isWriting = false;
@@ -28,9 +28,10 @@ export class StoreLink {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt: InstantMs = Infinity;
 
-  /** `name`: how errors call the server. */
-  constructor(socket: Deno.TcpConn, name: string) {
+  /** `name`: how errors call the server; `dialect`: what it speaks. */
+  constructor(socket: Deno.TcpConn, { name, dialect }: { name: string; dialect: Dialect }) {
     this.#socket = socket;
+    this.#machine = new ClientMachine(dialect);
     this.#name = name;
     socket.setNoDelay(true);
     this.#read();
@@ -109,9 +110,13 @@ export class StoreLink {
   #wake(): void {
     this.#timerAt = Infinity;
     try {
-      this.#machine.wake(performance.now());
+      for (const answer of this.#machine.wake(performance.now())) this.#settle(answer);
     } catch (error) {
       this.#fail(reasonOf(error));
+      return;
+    }
+    if (this.#machine.isSpent) {
+      this.#fail("ended with a wait that the server can't take back");
       return;
     }
     this.#setTimer();

@@ -1,7 +1,8 @@
 /**
  * One connection of a store client, without its socket: requests in, bytes out; bytes in, answers out. Requests may be
  * sent without waiting for the replies of earlier ones, but for one rule that PyTorch's servers impose: while a WAIT or
- * BARRIER is open, nothing may follow it but the CANCEL_WAIT that its time-out sends.
+ * BARRIER is open, nothing may follow it but the CANCEL_WAIT that its time-out sends. Generation A has no CANCEL_WAIT: there
+ * a time-out is the connection's end.
  */
 
 import { assert } from "../core/assert.ts";
@@ -9,7 +10,16 @@ import type { InstantMs } from "../core/time.ts";
 import { encodeRequest } from "./encode.ts";
 import { OutputQueue } from "./output_queue.ts";
 import { ReplyDecoder } from "./reply_decoder.ts";
-import { HANDSHAKE, PeerError, type Reply, REPLY_KINDS, type ReplyKind, type Request } from "./wire.ts";
+import {
+  type Dialect,
+  HANDSHAKE,
+  OPERATIONS,
+  PeerError,
+  type Reply,
+  REPLY_KINDS,
+  type ReplyKind,
+  type Request,
+} from "./wire.ts";
 
 /** What became of a request: its reply, or that its time was over (a WAIT or BARRIER that was taken back). */
 export type Outcome = Reply | { readonly kind: "timedOut" };
@@ -33,15 +43,24 @@ interface OpenRequest {
 }
 
 export class ClientMachine {
-  /** What is to be written to the socket; starts with the handshake. */
+  /** What is to be written to the socket; starts with the handshake, if the generation has one. */
   readonly output = new OutputQueue();
+  readonly #dialect: Dialect;
   readonly #decoder = new ReplyDecoder();
   readonly #open: OpenRequest[] = [];
   #openHead = 0;
   #lastTicket = 0;
+  #isSpent = false;
 
-  constructor() {
-    this.output.raw(HANDSHAKE);
+  /** `dialect`: what the server speaks. */
+  constructor(dialect: Dialect = "c") {
+    this.#dialect = dialect;
+    if (dialect === "c") this.output.raw(HANDSHAKE);
+  }
+
+  /** A reply may come that nobody expects any more: the connection must be closed. */
+  get isSpent(): boolean {
+    return this.#isSpent;
   }
 
   /** Requests whose replies are due. */
@@ -56,8 +75,8 @@ export class ClientMachine {
 
   /** Sends a request and returns the ticket under which its answer will come; null: it has no reply. */
   request(request: Request, deadline: InstantMs): number | null {
-    assert(!this.isWaiting, "Nothing may follow an open WAIT");
-    encodeRequest(this.output, request);
+    assert(!this.isWaiting && !this.#isSpent, "Nothing may follow an open WAIT");
+    encodeRequest(this.output, request, this.#dialect);
     const kind = REPLY_KINDS[request.kind];
     if (kind === null) return null;
     const ticket = ++this.#lastTicket;
@@ -94,16 +113,23 @@ export class ClientMachine {
   }
 
   /**
-   * Time has passed. A WAIT whose time is over is taken back, by a CANCEL_WAIT in `output`.
+   * Time has passed. A WAIT whose time is over is taken back, by a CANCEL_WAIT in `output`; where there is none it is
+   * answered here.
    * @throws {PeerError} A reply is overdue: what comes after it can't be told apart any more.
    */
-  wake(now: InstantMs): void {
+  wake(now: InstantMs): Answer[] {
     const oldest = this.#open[this.#openHead];
-    if (oldest === undefined || oldest.deadline > now) return;
+    if (oldest === undefined || oldest.deadline > now) return [];
     if (!oldest.isWait || oldest.cancel !== "no") throw new PeerError("did not answer in time");
-    encodeRequest(this.output, { kind: "cancelWait" });
+    if (!OPERATIONS[this.#dialect].includes("cancelWait")) {
+      this.#isSpent = true;
+      this.#open.length = this.#openHead = 0;
+      return [{ ticket: oldest.ticket, outcome: { kind: "timedOut" } }];
+    }
+    encodeRequest(this.output, { kind: "cancelWait" }, this.#dialect);
     oldest.cancel = "asked";
     oldest.deadline = now + CANCEL_ANSWER_MS;
+    return [];
   }
 
   #settle(open: OpenRequest, reply: Reply): Answer | undefined {

@@ -3,18 +3,20 @@
  * `reply_decoder.ts`.
  */
 
-import { unreachable } from "../core/assert.ts";
+import { assert, unreachable } from "../core/assert.ts";
 import type { OutputQueue } from "./output_queue.ts";
-import { OPERATIONS, type Reply, type Request } from "./wire.ts";
+import { type Dialect, OPERATIONS, type Reply, type Request } from "./wire.ts";
 
 const STOP_WAITING = 0;
 const WAIT_CANCELED = 1;
 const READY = 0;
 const NOT_READY = 1;
 
-/** Writes `request` as generation C's clients do; our client speaks no other. */
-export function encodeRequest(output: OutputQueue, request: Request): void {
-  output.uint8(OPERATIONS.c.indexOf(request.kind));
+/** Writes `request` as the clients of a generation do, which must have it. */
+export function encodeRequest(output: OutputQueue, request: Request, dialect: Dialect = "c"): void {
+  const opcode = OPERATIONS[dialect].indexOf(request.kind);
+  assert(opcode >= 0, `Generation ${dialect} has no ${request.kind}`);
+  output.uint8(opcode);
   switch (request.kind) {
     case "set":
     case "append":
