@@ -4,14 +4,18 @@ import { StoreConnection } from "../../lib/store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../../lib/store/limits.ts";
 import type { OutputQueue } from "../../lib/store/output_queue.ts";
 import { Table } from "../../lib/store/table.ts";
-import { PeerError } from "../../lib/store/wire.ts";
+import { type Dialect, PeerError } from "../../lib/store/wire.ts";
 import { transcripts } from "./transcripts.ts";
 import { fromHex, HANDSHAKE_HEX, WAYS_TO_CUT } from "./wire_cases.ts";
 
-function newConnection(table: Table, limits: Partial<StoreLimits> = {}): StoreConnection {
+function newConnection(
+  table: Table,
+  limits: Partial<StoreLimits> = {},
+  dialect: Dialect | null = null,
+): StoreConnection {
   return new StoreConnection(table, {
     limits: { ...DEFAULT_LIMITS, ...limits },
-    dialect: null,
+    dialect,
     onOutput: () => {},
   });
 }
@@ -25,14 +29,14 @@ function written(output: OutputQueue): Uint8Array {
   return concat(pieces);
 }
 
-for (const [name, turns] of transcripts()) {
-  for (const [way, cut] of Object.entries(WAYS_TO_CUT)) {
+for (const [name, { dialect, turns }] of transcripts()) {
+  for (const [way, cut, pinned] of replays(dialect)) {
     Deno.test(`StoreConnection answers the client of ${name} ${way} as PyTorch's server did`, () => {
       const table = new Table(DEFAULT_LIMITS);
       const connections = new Map<number, StoreConnection>();
       let answered = 0;
       for (const [index, { connection: number, from, bytes }] of turns.entries()) {
-        const connection = connections.get(number) ?? newConnection(table);
+        const connection = connections.get(number) ?? newConnection(table, {}, pinned);
         connections.set(number, connection);
         if (from === "client") {
           for (const piece of cut(bytes)) connection.receive(piece);
@@ -49,6 +53,14 @@ for (const [name, turns] of transcripts()) {
       }
     });
   }
+}
+
+/** Each way to cut, with the dialect found out and with the dialect pinned. */
+function replays(dialect: Dialect): [string, (bytes: Uint8Array) => Uint8Array[], Dialect | null][] {
+  return Object.entries(WAYS_TO_CUT).flatMap(([way, cut]) => [
+    [way, cut, null],
+    [`${way}, dialect pinned,`, cut, dialect],
+  ]);
 }
 
 Deno.test("StoreConnection takes nothing from a peer that does not read its replies, and then goes on", () => {
