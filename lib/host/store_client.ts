@@ -216,7 +216,8 @@ export class StoreClient {
   }
 
   /**
-   * Waits until `worldSize` clients have called it with this key. What each of them set before is there then. Not in PyTorch's servers before 2.15.
+   * Waits until `worldSize` clients have called it with this key. What each of them set before is there then.
+   * Not in PyTorch's servers before 2.15.
    * @throws {StoreTimeoutError} Too few came in time. Who came stays counted.
    */
   async barrier(key: string, worldSize: number, options: WaitOptions = {}): Promise<void> {
