@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { checkNotice, checkProblem, noticesOf, planned, planOf } from "./planning.ts";
+import { checkProblem, noticesOf, planned, planOf } from "./planning.ts";
 
 Deno.test("planLaunch() fills every default of the plain form", () => {
   assertEquals(planOf(["train.py"]), {
