@@ -33,6 +33,9 @@ const WAITING_LINKS_MAX = 8;
 const PAUSE_MS_MIN = 10;
 const PAUSE_MS_MAX = 1000;
 
+/** The least time that a server is given to answer what it need not wait for, and to be connected to for a wait. */
+const ANSWER_MS_MIN = 5_000;
+
 /** Requests that may be sent again without harm. */
 const REPEATABLE: ReadonlySet<Request["kind"]> = new Set(
   ["get", "check", "multiGet", "countKeys", "listKeys", "queueLength", "ping", "wait"] as const,
@@ -68,7 +71,7 @@ export class StoreConnections {
   /** The outcome of a request that waits for nobody; null: it has no reply. */
   async ask(request: Request): Promise<Outcome | null> {
     this.#checkOperation(request);
-    const deadline = performance.now() + this.timeoutMs;
+    const deadline = this.#answerBy();
     while (true) {
       const link = this.#mainLink !== null && !this.#mainLink.isClosed
         ? this.#mainLink
@@ -90,7 +93,7 @@ export class StoreConnections {
     this.#waitingCount++;
     try {
       while (true) {
-        const link = await this.#waitingLink(deadline);
+        const link = await this.#waitingLink();
         try {
           const outcome = await link.request(request, deadline);
           this.#idle.push(link);
@@ -119,11 +122,16 @@ export class StoreConnections {
     }
   }
 
-  async #waitingLink(deadline: InstantMs): Promise<StoreLink> {
+  async #waitingLink(): Promise<StoreLink> {
     for (let link = this.#idle.pop(); link !== undefined; link = this.#idle.pop()) {
       if (!link.isClosed) return link;
     }
-    return await this.#dial(deadline);
+    return await this.#dial(this.#answerBy());
+  }
+
+  /** A short time is meant for keys that may not be there; a busy server is still given a moment to say so. */
+  #answerBy(): InstantMs {
+    return performance.now() + Math.max(this.timeoutMs, ANSWER_MS_MIN);
   }
 
   #checkOperation({ kind }: Request): void {
