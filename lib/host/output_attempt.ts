@@ -4,8 +4,9 @@
  */
 
 import { assertDefined } from "../core/assert.ts";
-import { lineLabel } from "../logs/label.ts";
+import { lineLabel, rankLabel } from "../logs/label.ts";
 import { LineFilter } from "../logs/line_filter.ts";
+import type { StreamLabel } from "../logs/line_mix.ts";
 import { routeStream, type StreamName, type StreamRoute } from "../logs/routing.ts";
 import { Tail, TAIL_BYTES_MAX, tailLines } from "../logs/tail.ts";
 import type { OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
@@ -26,6 +27,8 @@ interface StreamOutput {
 
 interface WorkerOutput {
   readonly streams: Readonly<Record<StreamName, StreamOutput>>;
+  readonly rank: number;
+  /** That of a tee. */
   readonly label: string;
   /** Of stderr, or of what stderr shares with stdout. */
   readonly tail: Tail;
@@ -66,7 +69,7 @@ export class AttemptOutput {
       rank,
       hostName: settings.hostName,
     });
-    this.#workers.set(localRank, { streams: { stdout, stderr }, label, tail: new Tail() });
+    this.#workers.set(localRank, { streams: { stdout, stderr }, rank, label, tail: new Tail() });
     return { stdout: stdout.target, stderr: stderr.target };
   }
 
@@ -138,7 +141,9 @@ export class AttemptOutput {
     if (this.#context.settings.console === "inherit") {
       return { target: { kind: "inherit" }, isLabelled: false };
     }
-    const terminal = this.#context.consoles[name].mix.isTerminal ? this.#terminals?.create() : undefined;
+    const terminal = this.#context.consoles[name].mix.isTerminal
+      ? this.#terminals?.create({ columnsTaken: this.#rankLabelColumns(name) })
+      : undefined;
     if (terminal === undefined) return { target: { kind: "piped" }, isLabelled: false };
     return { target: { kind: "terminal", path: terminal.path }, isLabelled: false, terminal };
   }
@@ -164,9 +169,26 @@ export class AttemptOutput {
       tail: keepsTail ? tail : undefined,
       file,
       writer,
-      stream: mix.addStream({ label: isLabelled ? label : null, isAlone: this.#isAlone(name) }),
+      stream: mix.addStream({ label: this.#label(localRank, name), isAlone: this.#isAlone(name) }),
       filter: isLabelled ? this.#filter(name, label) : undefined,
     });
+  }
+
+  /** A tee has torchrun's label. On a terminal people get to know who prints, where that is a question. */
+  #label(localRank: number, name: StreamName): StreamLabel {
+    const { streams, rank, label } = this.#worker(localRank);
+    if (streams[name].isLabelled) return { kind: "always", text: label };
+    if (this.#rankLabelColumns(name) === 0) return { kind: "none" };
+    const worldSize = this.#context.settings.workerCount;
+    const colour = !Deno.noColor && Deno.env.get("TERM") !== "dumb";
+    return { kind: "once-several-print", text: rankLabel(rank, { worldSize, colour }), worker: localRank };
+  }
+
+  /** Width of the labels on the console of stream `name`; 0: there are none. */
+  #rankLabelColumns(name: StreamName): number {
+    const { settings, consoles } = this.#context;
+    if (!consoles[name].mix.isTerminal || settings.workerCount === 1) return 0;
+    return rankLabel(0, { worldSize: settings.workerCount, colour: false }).length;
   }
 
   /** Nothing but this one stream goes to the console. */
@@ -183,7 +205,7 @@ export class AttemptOutput {
     if (mix === undefined) return undefined;
     const { duplicateStdoutFilters, duplicateStderrFilters } = this.#context.settings;
     const needles = name === "stdout" ? duplicateStdoutFilters : duplicateStderrFilters;
-    const stream = mix.addStream({ label, isAlone: false });
+    const stream = mix.addStream({ label: { kind: "always", text: label }, isAlone: false });
     return new LineFilter(needles, (line) => {
       stream.push(line);
       stream.end();

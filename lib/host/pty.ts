@@ -27,6 +27,7 @@ const TIOCGWINSZ = 0x5413n;
 const TERMIOS_BYTES = 64;
 const OUTPUT_FLAGS = 1;
 const LOCAL_FLAGS = 3;
+const COLUMNS = 1;
 const OPOST = 1;
 const ECHO = 8;
 
@@ -43,8 +44,11 @@ export class Terminals {
     this.#poller = poller;
   }
 
-  /** A new terminal of the launcher's own size, or undefined where the system has no more of them. */
-  create(): TerminalSource | undefined {
+  /**
+   * A new terminal of the launcher's own size, less the columns that labels take: a progress bar that is too wide
+   * by one would go over two lines. Undefined where the system has no more terminals.
+   */
+  create(options: { readonly columnsTaken: number }): TerminalSource | undefined {
     const libc = this.#libc.symbols;
     const descriptor = libc.posix_openpt(O_RDWR_NOCTTY_NONBLOCK_CLOEXEC);
     if (descriptor < 0) return undefined;
@@ -60,20 +64,21 @@ export class Terminals {
     settings[OUTPUT_FLAGS]! &= ~OPOST;
     settings[LOCAL_FLAGS]! &= ~ECHO;
     libc.tcsetattr(descriptor, TCSANOW, settings);
-    this.#copySize(descriptor);
     const path = new TextDecoder().decode(name.subarray(0, name.indexOf(0)));
     const source = new TerminalSource(path, {
       descriptor,
       poller: this.#poller,
+      columnsTaken: options.columnsTaken,
       onClosed: () => this.#open.delete(source),
     });
     this.#open.add(source);
+    this.#copySize(source);
     return source;
   }
 
   /** Passes the launcher's window size on; call it on SIGWINCH. */
   resize(): void {
-    for (const { descriptor } of this.#open) this.#copySize(descriptor);
+    for (const source of this.#open) this.#copySize(source);
   }
 
   close(): void {
@@ -82,10 +87,12 @@ export class Terminals {
   }
 
   /** From stderr or stdout, whichever is a terminal. */
-  #copySize(descriptor: number): void {
+  #copySize({ descriptor, columnsTaken }: TerminalSource): void {
+    // struct winsize: rows, columns, and two fields that nobody uses.
     const size = new Uint16Array(4);
     const libc = this.#libc.symbols;
     if (libc.ioctl(1, TIOCGWINSZ, size) !== 0 && libc.ioctl(2, TIOCGWINSZ, size) !== 0) return;
+    size[COLUMNS] = Math.max(1, size[COLUMNS]! - columnsTaken);
     libc.ioctl(descriptor, TIOCSWINSZ, size);
   }
 }
@@ -93,6 +100,7 @@ export class Terminals {
 interface TerminalSourceOptions {
   readonly descriptor: number;
   readonly poller: Poller;
+  readonly columnsTaken: number;
   readonly onClosed: () => void;
 }
 
@@ -111,6 +119,10 @@ export class TerminalSource implements ByteSource {
 
   get descriptor(): number {
     return this.#options.descriptor;
+  }
+
+  get columnsTaken(): number {
+    return this.#options.columnsTaken;
   }
 
   async read(): Promise<Uint8Array | null> {

@@ -30,6 +30,19 @@ const CARRIAGE_RETURN = 13;
 /** No byte above it ends a line. */
 const LINE_END_MAX = 13;
 
+/** Colours that are read on dark and light grounds; red is left to errors. */
+const RANK_COLOURS = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94] as const;
+
+/** The label by which a person at a terminal tells workers apart: the global rank. */
+export function rankLabel(
+  rank: number,
+  options: { readonly worldSize: number; readonly colour: boolean },
+): string {
+  const text = `[${String(rank).padStart(String(options.worldSize - 1).length)}]`;
+  if (!options.colour) return `${text} `;
+  return `\x1b[${RANK_COLOURS[rank % RANK_COLOURS.length]}m${text}\x1b[39m `;
+}
+
 /** Puts a label in front of every line of one stream; a line may come in pieces. */
 export class LineLabeller {
   readonly #label: Uint8Array;
@@ -48,6 +61,14 @@ export class LineLabeller {
   startLine(): void {
     this.#atLineStart = true;
     this.#afterCarriageReturn = false;
+  }
+
+  /** `bytes` went out without labels; the label is wanted from the next line on. */
+  pass(bytes: Uint8Array): void {
+    const last = bytes.at(-1);
+    if (last === undefined) return;
+    this.#atLineStart = last === NEWLINE || last === CARRIAGE_RETURN;
+    this.#afterCarriageReturn = last === CARRIAGE_RETURN;
   }
 
   /** `bytes` with labels; a view that holds until the next call. */

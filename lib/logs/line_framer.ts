@@ -117,8 +117,8 @@ export function isProgress(bytes: Uint8Array): boolean {
   return bytes.length > 1 && bytes.lastIndexOf(CARRIAGE_RETURN, bytes.length - 2) !== -1;
 }
 
-/** The text that an unfinished line shows now: what follows its last carriage return. */
-function lastStateStart(line: Uint8Array): number {
+/** Where the text begins that an unfinished line shows now: at its last carriage return but a final one. */
+export function lastStateStart(line: Uint8Array): number {
   if (line.length < 2) return 0;
   return Math.max(0, line.lastIndexOf(CARRIAGE_RETURN, line.length - 2));
 }

@@ -7,17 +7,28 @@
  * that don't own it are seen with their last state only.
  */
 
-import { utf8 } from "../core/bytes.ts";
+import { concat, utf8 } from "../core/bytes.ts";
 import { LineLabeller } from "./label.ts";
-import { isProgress, LineFramer } from "./line_framer.ts";
+import { isProgress, lastStateStart, LineFramer } from "./line_framer.ts";
 
 const NEWLINE = utf8("\n");
 /** To the line's start, and erase it: the next state of the progress bar brings it back. */
 const ERASE_LINE = utf8("\r\x1b[K");
 
+/** What stands before each line of a stream. */
+export type StreamLabel =
+  | { readonly kind: "none" }
+  | { readonly kind: "always"; readonly text: string }
+  /** From the moment on that a second worker prints: who prints alone needs no label. */
+  | { readonly kind: "once-several-print"; readonly text: string; readonly worker: number };
+
+const CARRIAGE_RETURN = 13;
+const NOTHING = new Uint8Array(0);
+/** More than any terminal's line. */
+const SHOWN_BYTES_MAX = 4096;
+
 export interface MixedStreamOptions {
-  /** Put before every line; null: lines go out as they are. */
-  readonly label: string | null;
+  readonly label: StreamLabel;
   /** No other worker and no other stream of this one writes to this console. */
   readonly isAlone: boolean;
 }
@@ -28,6 +39,8 @@ export class LineMix {
   /** Whose unfinished line the console shows, if any. */
   #owner: MixedStream | undefined;
   #openLineIsProgress = false;
+  /** Workers whose labels wait for a second one that prints. */
+  readonly #printers = new Set<number>();
 
   /** `write` must copy what it is given, or be done with it when it returns. */
   constructor(write: (bytes: Uint8Array) => void, options: { readonly isTerminal: boolean }) {
@@ -48,11 +61,18 @@ export class LineMix {
   /** For streams. Writes as `stream`, which may go on with its own open line. */
   write(pieces: readonly Uint8Array[], stream: MixedStream | undefined): void {
     if (this.#owner !== undefined && this.#owner !== stream) {
-      this.#write(this.isTerminal && this.#openLineIsProgress ? ERASE_LINE : NEWLINE);
-      this.#owner.interrupted();
+      const isErased = this.isTerminal && this.#openLineIsProgress;
+      this.#write(isErased ? ERASE_LINE : NEWLINE);
+      this.#owner.interrupted({ isErased });
       this.#owner = undefined;
     }
     for (const piece of pieces) this.#write(piece);
+  }
+
+  /** For streams. Worker `worker` prints: whether it is not the only one. */
+  severalPrint(worker: number): boolean {
+    this.#printers.add(worker);
+    return this.#printers.size > 1;
   }
 
   /** For streams. The last bytes written were an unfinished line of `stream`. */
@@ -78,17 +98,24 @@ export class LineMix {
 export class MixedStream {
   readonly #mix: LineMix;
   readonly #isRaw: boolean;
+  readonly #label: StreamLabel;
   readonly #framer: LineFramer;
   readonly #labeller: LineLabeller | undefined;
+  /** The state of this stream's open line, for when it is erased. */
+  #shown = NOTHING;
+  /** What another's line has erased: it comes back before this stream's next bytes. */
+  #erased = NOTHING;
 
   constructor(mix: LineMix, options: MixedStreamOptions) {
     this.#mix = mix;
-    this.#isRaw = options.isAlone && options.label === null;
+    this.#label = options.label;
+    this.#isRaw = options.isAlone && options.label.kind === "none";
     // A label makes lines of what a bar overwrites, except where a person watches.
-    const becomesLines = options.label !== null && !mix.isTerminal;
+    const becomesLines = options.label.kind !== "none" && !mix.isTerminal;
     this.#framer = new LineFramer({ carriageReturnEnds: becomesLines });
-    if (options.label !== null) {
-      this.#labeller = new LineLabeller(options.label, { carriageReturn: becomesLines ? "newline" : "kept" });
+    if (options.label.kind !== "none") {
+      const carriageReturn = becomesLines ? "newline" : "kept";
+      this.#labeller = new LineLabeller(options.label.text, { carriageReturn });
     }
   }
 
@@ -99,53 +126,83 @@ export class MixedStream {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
+    if (this.#erased.length > 0) {
+      const isReplaced = chunk.length > 1 && chunk[0] === CARRIAGE_RETURN && chunk[1] !== NEWLINE[0];
+      if (!isReplaced) chunk = concat([this.#erased, ...this.#framer.take(), chunk]);
+      this.#erased = NOTHING;
+    }
     if (this.#isRaw) {
       this.#mix.write([chunk], this);
-      if (chunk.at(-1) === NEWLINE[0]) this.#mix.close();
-      else this.#mix.leaveOpen(this, { isProgress: isProgress(chunk) });
+      this.#leave(chunk);
       return;
     }
     const lines = this.#framer.push(chunk);
     if (lines.length > 0) {
       this.#writePieces(lines);
-      this.#mix.close();
+      this.#leave(NEWLINE);
     }
     if (!isProgress(this.#framer.held)) return;
-    if (this.#mix.mayLeaveOpen(this)) this.#writeUnfinished({ isProgress: true });
+    if (this.#mix.mayLeaveOpen(this)) this.#writeUnfinished();
     else this.#framer.keepLastState();
   }
 
   /** The stream has been silent for a moment: a prompt may be waiting for its answer. */
   showUnfinished(): void {
-    if (this.#hasUnfinished && this.#mix.mayLeaveOpen(this)) this.#writeUnfinished({ isProgress: false });
+    if (this.#hasUnfinished && this.#mix.mayLeaveOpen(this)) this.#writeUnfinished();
   }
 
   /** The stream ended: what is unfinished stays so, but goes out. */
   end(): void {
-    if (this.#hasUnfinished) this.#writeUnfinished({ isProgress: isProgress(this.#framer.held) });
+    const erased = this.#erased;
+    this.#erased = NOTHING;
+    this.push(erased);
+    if (this.#hasUnfinished) this.#writeUnfinished();
   }
 
   /** For the mix. Another's line came in between: this stream goes on in a new line. */
-  interrupted(): void {
+  interrupted(options: { readonly isErased: boolean }): void {
     this.#labeller?.startLine();
+    if (options.isErased) this.#erased = this.#shown;
+    this.#shown = NOTHING;
   }
 
   get #hasUnfinished(): boolean {
     return this.#framer.held.length > 0;
   }
 
-  #writeUnfinished(options: { readonly isProgress: boolean }): void {
-    const lastByte = this.#writePieces(this.#framer.take());
+  get #labelIsShown(): boolean {
+    const label = this.#label;
+    return label.kind !== "once-several-print" || this.#mix.severalPrint(label.worker);
+  }
+
+  #writeUnfinished(): void {
+    const pieces = this.#framer.take();
+    const unfinished = concat(pieces);
+    const lastByte = this.#writePieces(pieces);
     // A carriage return at a stream's end may have become a newline.
-    if (lastByte === NEWLINE[0]) this.#mix.close();
-    else this.#mix.leaveOpen(this, options);
+    this.#leave(lastByte === NEWLINE[0] ? NEWLINE : unfinished);
+  }
+
+  /** `bytes` were the last of this stream: they ended a line, or left one open. */
+  #leave(bytes: Uint8Array): void {
+    const start = bytes.lastIndexOf(NEWLINE[0]!) + 1;
+    if (start > 0) {
+      this.#shown = NOTHING;
+      this.#mix.close();
+    }
+    if (start === bytes.length) return;
+    const rest = bytes.subarray(Math.max(start, bytes.length - SHOWN_BYTES_MAX));
+    const shown = concat([this.#shown, rest]);
+    this.#shown = shown.subarray(Math.max(lastStateStart(shown), shown.length - SHOWN_BYTES_MAX));
+    this.#mix.leaveOpen(this, { isProgress: isProgress(shown) });
   }
 
   /** Returns the last byte written. */
   #writePieces(pieces: readonly Uint8Array[]): number | undefined {
     const labeller = this.#labeller;
-    if (labeller === undefined) {
+    if (labeller === undefined || !this.#labelIsShown) {
       this.#mix.write(pieces, this);
+      for (const piece of pieces) labeller?.pass(piece);
       return pieces.at(-1)?.at(-1);
     }
     // The open line of another is ended before this one's label is made.

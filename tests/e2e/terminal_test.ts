@@ -27,7 +27,8 @@ Deno.test("terminal: every worker sees a terminal of the launcher's size that do
     ["--nproc-per-node=2"],
     'test -t 1 && test -t 2 && echo "$RANK: $(stty size <&2)"; (: </dev/tty) 2>/dev/null || echo "$RANK free"',
   );
-  for (const line of ["0: 23 91\r\n", "1: 23 91\r\n", "0 free\r\n", "1 free\r\n"]) {
+  // Less the columns that the labels take.
+  for (const line of ["0: 23 87\r\n", "1: 23 87\r\n", "0 free\r\n", "1 free\r\n"]) {
     assertStringIncludes(shown, line);
   }
   assertStringIncludes(shown, "muster: ");
@@ -36,7 +37,7 @@ Deno.test("terminal: every worker sees a terminal of the launcher's size that do
 Deno.test("terminal: the workers' terminals follow the size of the launcher's", async () => {
   const shown = await onTerminal(
     ["--nproc-per-node=2"],
-    ': >ready.$RANK; until [ "$(stty size <&2)" = "40 100" ]; do sleep 0.02; done; echo "$RANK follows"',
+    ': >ready.$RANK; until [ "$(stty size <&2)" = "40 96" ]; do sleep 0.02; done; echo "$RANK follows"',
     {
       before:
         "(until [ -e ready.0 ] && [ -e ready.1 ]; do sleep 0.02; done; stty rows 40 cols 100 </dev/tty) &",
@@ -67,7 +68,12 @@ Deno.test("terminal: a progress bar is seen state by state while other workers p
   };
   assert(at("bar 10%") < at("line 10") && at("line 10") < at("bar 50%") && at("bar 50%") < at("line 50"));
   // The other's line takes the bar's place, and the bar comes back below it.
-  assertStringIncludes(shown, "\rbar 50%\r\x1b[Kline 50\r\n\rbar 100%");
+  const [first, second] = ["\x1b[36m[0]\x1b[39m", "\x1b[33m[1]\x1b[39m"];
+  assertStringIncludes(
+    shown,
+    `\r${first} bar 50%\r\x1b[K${second} line 50\r\n\r${first} bar 100%\r\x1b[K${second} line 100\r\n` +
+      `\r${first} bar 100%\r\n`,
+  );
 });
 
 Deno.test("terminal: colours and odd bytes pass, and no line is inside another's", async () => {
@@ -75,12 +81,10 @@ Deno.test("terminal: colours and odd bytes pass, and no line is inside another's
     ["--nproc-per-node=4"],
     `for i in 1 2 3 4 5 6 7 8; do printf '\\033[3%dm' $((RANK + 1)); printf "rank $RANK line $i"; printf '\\033[0m\\n'; done`,
   );
+  const lines = shown.replaceAll(new RegExp("\x1b\\[\\d+m\\[\\d\\]\x1b\\[39m ", "g"), "").split("\r\n");
   for (let rank = 0; rank < 4; rank++) {
-    const lines = shown.split("\r\n").filter((line) => line.startsWith(`\x1b[3${rank + 1}mrank`));
-    assertEquals(
-      lines,
-      [1, 2, 3, 4, 5, 6, 7, 8].map((i) => `\x1b[3${rank + 1}mrank ${rank} line ${i}\x1b[0m`),
-    );
+    const own = lines.filter((line) => line.startsWith(`\x1b[3${rank + 1}mrank`));
+    assertEquals(own, [1, 2, 3, 4, 5, 6, 7, 8].map((i) => `\x1b[3${rank + 1}mrank ${rank} line ${i}\x1b[0m`));
   }
 });
 
@@ -94,4 +98,19 @@ Deno.test("terminal: a crashed worker's last words reach the report", async () =
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+});
+
+Deno.test("terminal: a worker that prints alone has no label, and NO_COLOR takes the colours away", async () => {
+  const script = "[ $RANK != 0 ] || echo first";
+  const alone = await onTerminal(["--nproc-per-node=2"], script);
+  assertMatch(alone, /^first\r$/m);
+  const both = await onTerminal(
+    ["--nproc-per-node=2"],
+    "for i in 1 2 3 4 5 6 7 8 9; do echo line; sleep 0.05; done",
+    {
+      env: { NO_COLOR: "1" },
+    },
+  );
+  assertMatch(both, /^\[0\] line\r$/m);
+  assertMatch(both, /^\[1\] line\r$/m);
 });

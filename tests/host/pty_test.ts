@@ -42,7 +42,7 @@ async function readAll(source: TerminalSource): Promise<string> {
 }
 
 terminalTest("Terminals.create() gives a worker a terminal that changes no byte", async (terminals) => {
-  const terminal = terminals.create()!;
+  const terminal = terminals.create({ columnsTaken: 0 })!;
   const child = spawn(terminal, `test -t 1 && test -t 2 && printf 'one\\ntwo\\r\\n\\ttab\\000\\377'`);
   const text = readAll(terminal);
   assertEquals((await child.status).code, 0);
@@ -50,14 +50,14 @@ terminalTest("Terminals.create() gives a worker a terminal that changes no byte"
 });
 
 terminalTest("Terminals.create() gives a terminal that does not control the worker", async (terminals) => {
-  const terminal = terminals.create()!;
+  const terminal = terminals.create({ columnsTaken: 0 })!;
   const child = spawn(terminal, `if (: </dev/tty) 2>/dev/null; then echo controls; else echo free; fi`);
   assertEquals(await readAll(terminal), "free\n");
   await child.status;
 });
 
 terminalTest("TerminalSource reads more than a terminal holds, to the last byte", async (terminals) => {
-  const terminal = terminals.create()!;
+  const terminal = terminals.create({ columnsTaken: 0 })!;
   const child = spawn(terminal, `seq 1 100000`);
   const text = await readAll(terminal);
   assertEquals(text, Array.from({ length: 100_000 }, (_, i) => `${i + 1}\n`).join(""));
@@ -66,7 +66,7 @@ terminalTest("TerminalSource reads more than a terminal holds, to the last byte"
 
 terminalTest("Poller serves many terminals with one thread", async (terminals) => {
   const workers = Array.from({ length: 40 }, (_, i) => {
-    const terminal = terminals.create()!;
+    const terminal = terminals.create({ columnsTaken: 0 })!;
     return { terminal, child: spawn(terminal, `echo ${i}; sleep 0.3; echo end`) };
   });
   const texts = Promise.all(workers.map(({ terminal }) => readAll(terminal)));
@@ -77,7 +77,7 @@ terminalTest("Poller serves many terminals with one thread", async (terminals) =
 });
 
 terminalTest("TerminalSource.cancel() ends a read while a process holds the terminal", async (terminals) => {
-  const terminal = terminals.create()!;
+  const terminal = terminals.create({ columnsTaken: 0 })!;
   const child = spawn(terminal, "exec sleep 60");
   const read = terminal.read();
   terminal.cancel();

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { concat, fromUtf8, utf8 } from "../../lib/core/bytes.ts";
-import { lineLabel, LineLabeller } from "../../lib/logs/label.ts";
+import { lineLabel, LineLabeller, rankLabel } from "../../lib/logs/label.ts";
 
 const VALUES = { roleName: "trainer", localRank: 3, rank: 11, hostName: "node1" };
 
@@ -18,6 +18,12 @@ Deno.test("lineLabel() fills a template as Python's safe_substitute does", () =>
     ["", ""],
   ];
   for (const [template, label] of filled) assertEquals(lineLabel(template, VALUES), label);
+});
+
+Deno.test("rankLabel() is as wide for every rank, and coloured only where that is wanted", () => {
+  assertEquals(rankLabel(3, { worldSize: 16, colour: false }), "[ 3] ");
+  assertEquals(rankLabel(12, { worldSize: 16, colour: false }), "[12] ");
+  assertEquals(rankLabel(0, { worldSize: 2, colour: true }), "\x1b[36m[0]\x1b[39m ");
 });
 
 /** Feeds `text` whole and byte by byte: the result must be the same. */

@@ -10,7 +10,10 @@ function newMix(options: { isTerminal: boolean }) {
   return {
     mix,
     text: () => text,
-    add: (label: string | null = null, isAlone = false) => mix.addStream({ label, isAlone }),
+    add: (text: string | null = null, isAlone = false) =>
+      mix.addStream({ label: text === null ? { kind: "none" } : { kind: "always", text }, isAlone }),
+    addWorker: (worker: number) =>
+      mix.addStream({ label: { kind: "once-several-print", text: `[${worker}] `, worker }, isAlone: false }),
   };
 }
 
@@ -98,6 +101,25 @@ Deno.test("LineMix replaces a bar on a terminal by another's line, and the bar c
   assertEquals(text(), "\r10%\r\x1b[Kline\n\r20%\r\x1b[K\r5%");
 });
 
+Deno.test("LineMix brings an erased bar back when its stream ends the line or itself", () => {
+  for (const isAlone of [false, true]) {
+    const { mix, add, text } = newMix(TERMINAL);
+    const a = add(null, isAlone);
+    push(a, "\r99%");
+    push(a, "\r10");
+    push(a, "0%");
+    mix.writeLines(utf8("line\n"));
+    push(a, "\n");
+    mix.writeLines(utf8("more\n"));
+    assertEquals(text().slice(text().indexOf("line")), "line\n\r100%\nmore\n");
+
+    push(a, "\r5%\r6%");
+    mix.writeLines(utf8("last\n"));
+    a.end();
+    assertEquals(text().slice(text().indexOf("last")), "last\n\r6%");
+  }
+});
+
 Deno.test("LineMix shows a prompt after silence, and a line of another goes below it", () => {
   const { add, text } = newMix(TERMINAL);
   const [a, b] = [add(), add()];
@@ -154,4 +176,28 @@ Deno.test("LineMix makes lines of a labelled bar in a pipe, and leaves it a bar 
   push(bar, "\r10%");
   push(bar, "\r20%");
   assertEquals(terminal.text(), "\rA:10%\rA:20%");
+});
+
+Deno.test("LineMix labels workers from the moment on that a second one prints", () => {
+  const { addWorker, text } = newMix(TERMINAL);
+  const [a, alsoA, b] = [addWorker(0), addWorker(0), addWorker(1)];
+  push(a, "one\n");
+  push(alsoA, "two\n");
+  push(b, "three\n");
+  push(a, "four\n");
+  assertEquals(text(), "one\ntwo\n[1] three\n[0] four\n");
+});
+
+Deno.test("LineMix does not put a label into a line or bar that went out without", () => {
+  const { addWorker, text } = newMix(TERMINAL);
+  const [a, b] = [addWorker(0), addWorker(1)];
+  push(a, "Name? ");
+  a.showUnfinished();
+  b.push(utf8("B"));
+  push(a, "Ada\n");
+  assertEquals(text(), "Name? Ada\n");
+  push(b, "\n");
+  push(a, "\r10%");
+  push(a, "\r20%");
+  assertEquals(text(), "Name? Ada\n[1] B\n\r[0] 10%\r[0] 20%");
 });
