@@ -1,6 +1,7 @@
 /**
  * A client for PyTorch's TCPStore, for workers and tools in TypeScript (exported as `./store`). It speaks to muster's
- * store and to PyTorch's own servers, to those before 2.2 if it is told so (`dialect`).
+ * store and to PyTorch's own servers, to those before 2.2 if it is told so (`dialect`). What a server's generation does
+ * not have fails with `StoreOperationError`.
  *
  * ```ts
  * const store = await StoreClient.fromEnvironment();
@@ -21,6 +22,7 @@ import type { Outcome } from "../store/client.ts";
 import { type Key, type Request, type Value, valueOf } from "../store/wire.ts";
 import { reply, type StoreAddress, StoreConnections } from "./store_connections.ts";
 
+export type { Dialect } from "../store/wire.ts";
 export { type StoreAddress, StoreOperationError } from "./store_connections.ts";
 export { StoreConnectionError } from "./store_link.ts";
 
