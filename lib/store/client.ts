@@ -1,8 +1,8 @@
 /**
  * One connection of a store client, without its socket: requests in, bytes out; bytes in, answers out. Requests may be
  * sent without waiting for the replies of earlier ones, but for one rule that PyTorch's servers impose: while a WAIT or
- * BARRIER is open, nothing may follow it but the CANCEL_WAIT that its time-out sends. Generation A has no CANCEL_WAIT: there
- * a time-out is the connection's end.
+ * BARRIER is open, nothing may follow it but the CANCEL_WAIT that its time-out sends. Generation A has none: there a
+ * time-out is the connection's end.
  */
 
 import { assert } from "../core/assert.ts";

@@ -4,7 +4,7 @@ import { StoreConnection } from "../../lib/store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../../lib/store/limits.ts";
 import type { OutputQueue } from "../../lib/store/output_queue.ts";
 import { Table } from "../../lib/store/table.ts";
-import { type Dialect, PeerError } from "../../lib/store/wire.ts";
+import { type Dialect, OPERATIONS, PeerError } from "../../lib/store/wire.ts";
 import { transcripts } from "./transcripts.ts";
 import { fromHex, HANDSHAKE_HEX, WAYS_TO_CUT } from "./wire_cases.ts";
 
@@ -53,6 +53,36 @@ for (const [name, { dialect, turns }] of transcripts()) {
       }
     });
   }
+}
+
+/** Requests of one byte: with it they are there whole. */
+const BARE: readonly (string | undefined)[] = ["countKeys", "listKeys", "cancelWait"];
+
+for (const [name, { dialect, turns }] of transcripts()) {
+  Deno.test(`StoreConnection keeps the first byte of a request that comes with the one before, for ${name}`, () => {
+    const table = new Table(DEFAULT_LIMITS);
+    const connections = new Map<number, StoreConnection>();
+    const early = new Set<number>();
+    for (const [index, { connection: number, from, bytes }] of turns.entries()) {
+      const connection = connections.get(number) ?? newConnection(table, {}, dialect);
+      connections.set(number, connection);
+      if (from === "server") {
+        assertEquals(written(connection.output), bytes, `line ${index} of ${name}`);
+        continue;
+      }
+      const rest = early.delete(number) ? bytes.subarray(1) : bytes;
+      const next = turns.slice(index + 1).find((turn) =>
+        turn.connection === number && turn.from === "client"
+      );
+      if (next === undefined || BARE.includes(OPERATIONS[dialect][next.bytes[0]!])) {
+        connection.receive(rest);
+        continue;
+      }
+      early.add(number);
+      connection.receive(concat([rest, next.bytes.subarray(0, 1)]));
+      assertEquals([connection.isInside, connection.keptBytes], [true, 1]);
+    }
+  });
 }
 
 /** Each way to cut, with the dialect found out and with the dialect pinned. */
