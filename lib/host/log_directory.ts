@@ -88,8 +88,25 @@ function holdsFile(directory: string): boolean {
   return false;
 }
 
+/** Tried when the system's own place can't be written, as in a container with a read-only root. */
+const OTHER_TEMPORARY_PLACES = ["/var/tmp", "/dev/shm"];
+
 function makeTemporaryBase(): string {
-  return tried("make a temporary log directory", () => Deno.makeTempDirSync({ prefix: "muster_" }));
+  const prefix = "muster_";
+  return tried("make a temporary log directory", () => {
+    try {
+      return Deno.makeTempDirSync({ prefix });
+    } catch (error) {
+      for (const dir of OTHER_TEMPORARY_PLACES) {
+        try {
+          return Deno.makeTempDirSync({ dir, prefix });
+        } catch {
+          // The first place's error says what to mend.
+        }
+      }
+      throw error;
+    }
+  });
 }
 
 /** A job id as part of a file name: it may hold slashes, and be longer than a name may be. */

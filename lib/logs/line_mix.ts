@@ -153,9 +153,9 @@ export class MixedStream {
 
   /** The stream ended: what is unfinished stays so, but goes out. */
   end(): void {
-    const erased = this.#erased;
+    const line = concat([this.#erased, ...this.#framer.take()]);
     this.#erased = NOTHING;
-    this.push(erased);
+    this.push(line);
     if (this.#hasUnfinished) this.#writeUnfinished();
   }
 

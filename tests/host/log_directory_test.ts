@@ -79,3 +79,19 @@ Deno.test("LogDirectory.create() says why a place can't be used and what to do",
     );
     assertThrows(() => LogDirectory.create({ baseDirectory: "/proc/none", jobId: "job" }), SystemError);
   }));
+
+Deno.test("LogDirectory.create() finds another temporary place where TMPDIR can't be written", async () => {
+  const module = new URL("../../lib/host/log_directory.ts", import.meta.url).href;
+  const code = `import { LogDirectory } from "${module}";
+    const directory = LogDirectory.create({ baseDirectory: null, jobId: "job" });
+    console.log(directory.path);
+    directory.remove();`;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", code],
+    env: { TMPDIR: "/proc/none" },
+    stderr: "inherit",
+  }).output();
+  const path = new TextDecoder().decode(stdout).trim();
+  assertMatch(path, new RegExp("^/(var/tmp|dev/shm)/muster_[0-9a-z]+/job_[0-9a-z]+$"));
+  assertEquals(exists(path), false);
+});
