@@ -166,7 +166,7 @@ export class ConsoleWriter {
   }
 
   #releaseRoom(): void {
-    clearTimeout(this.#stallTimer);
+    if (this.#stallTimer !== undefined) clearTimeout(this.#stallTimer);
     this.#stallTimer = undefined;
     const waiters = this.#roomWaiters;
     this.#roomWaiters = [];

@@ -194,7 +194,8 @@ class Launch {
       if (attempt > 0) this.#store?.reset();
       const output = this.#parts.output.startAttempt({ attempt, round: 0 });
       this.#attemptOutput = output;
-      this.#evidence = startEvidence();
+      // Right after the workers' start, which it would delay; none of them can have been killed by then.
+      queueMicrotask(() => this.#evidence = startEvidence());
       const errorFiles = Array.from(
         { length: this.#plan.workerCount },
         (_, localRank) => output.errorFile(localRank) ?? "",

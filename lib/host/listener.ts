@@ -64,7 +64,9 @@ export function listenTcp(host: string, port: number): Deno.TcpListener {
   } catch (error) {
     throw new SystemError(bindProblem(host, port, error));
   }
-  raiseBacklog(listener.addr.port);
+  const boundTo = listener.addr.port;
+  // After what the caller does next: its workers start meanwhile, and none of them connects that soon.
+  queueMicrotask(() => raiseBacklog(boundTo));
   return listener;
 }
 

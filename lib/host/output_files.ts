@@ -64,6 +64,11 @@ export class AttemptFiles {
     return this.#filtered.get(stream);
   }
 
+  /** Some file is written by the launcher itself, and so must be closed. */
+  get areOpen(): boolean {
+    return this.#sinks.length > 0;
+  }
+
   /** Writes everything out and closes the files; a second call waits for the first. */
   close(): Promise<void> {
     return this.#closing ??= this.#close();

@@ -42,7 +42,7 @@ export class Gatherer {
   }
 
   #release(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
     const waiters = this.#waiters;
     this.#waiters = [];

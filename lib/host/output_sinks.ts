@@ -45,14 +45,14 @@ export class StreamSinks implements ByteSinks {
   }
 
   end(): void {
-    clearTimeout(this.#silenceTimer);
+    if (this.#silenceTimer !== undefined) clearTimeout(this.#silenceTimer);
     this.#to.filter?.end();
     this.#to.stream.end();
   }
 
   #watchForSilence(): void {
     const { stream } = this.#to;
-    clearTimeout(this.#silenceTimer);
+    if (this.#silenceTimer !== undefined) clearTimeout(this.#silenceTimer);
     if (!stream.mayShowUnfinished) return;
     this.#silenceTimer = setTimeout(() => stream.showUnfinished(), SILENCE_MS);
   }

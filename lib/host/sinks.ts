@@ -69,7 +69,7 @@ export class FileSink {
   }
 
   #start(): void {
-    clearTimeout(this.#gatherTimer);
+    if (this.#gatherTimer !== undefined) clearTimeout(this.#gatherTimer);
     this.#gatherTimer = undefined;
     if (this.#queue.size > 0) this.#running ??= this.#run();
   }

@@ -39,7 +39,7 @@ export class UnfinishedRequests<Peer> {
     this.#bytes -= this.#begun.get(peer)?.bytes ?? 0;
     this.#begun.delete(peer);
     if (this.#begun.size > 0) return;
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
