@@ -1,7 +1,7 @@
 /** The fixed part of `deno task fuzz`. */
 
 import { Prng } from "../../lib/core/prng.ts";
-import { fuzzConnections, fuzzReplies, fuzzRequests } from "./codec_fuzz.ts";
+import { fuzzConnections, fuzzReplies, fuzzRequests } from "../store/codec_fuzz.ts";
 
 const INPUTS = 20_000;
 
