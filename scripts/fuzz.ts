@@ -6,12 +6,16 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { Prng } from "../lib/core/prng.ts";
 import { fuzzConnections, fuzzReplies, fuzzRequests } from "../tests/store/codec_fuzz.ts";
+import { fuzzControlDecoder, fuzzControlMachines } from "../tests/store/control_fuzzing.ts";
 
 /** What is fuzzed, and its share of the inputs. */
 const TARGETS = [
-  { name: "requests", fuzz: fuzzRequests, share: 0.5 },
-  { name: "replies", fuzz: fuzzReplies, share: 0.4 },
+  { name: "requests", fuzz: fuzzRequests, share: 0.44 },
+  { name: "replies", fuzz: fuzzReplies, share: 0.35 },
   { name: "connections", fuzz: fuzzConnections, share: 0.1 },
+  { name: "control frames", fuzz: fuzzControlDecoder, share: 0.1 },
+  // Each of these is a hundred inputs for the two machines.
+  { name: "control machines", fuzz: fuzzControlMachines, share: 0.01 },
 ] as const;
 
 const INPUTS_DEFAULT = 10_000_000;
@@ -43,7 +47,7 @@ for (const { name, fuzz, share } of TARGETS) {
       fuzz(new Prng(seed), part);
     } catch (error) {
       console.error(error);
-      console.error(`Failed; again with: deno task fuzz --only ${name} --seed ${seed} --inputs ${part}`);
+      console.error(`Failed; again with: deno task fuzz --only "${name}" --seed ${seed} --inputs ${part}`);
       Deno.exit(1);
     }
     done += part;
