@@ -107,7 +107,9 @@ export const KNOWN_CAUSES: readonly KnownCause[] = [
   },
   {
     kind: "lost-peer",
-    pattern: /Failed to recv, got 0 bytes\. Connection was likely closed/,
+    // The one when the server's end is seen in order, the other when something was still on its way to it.
+    pattern:
+      /Failed to recv, got 0 bytes\. Connection was likely closed|DistNetworkError: Connection reset by peer/,
     summary: "the connection to the store broke: the process that hosts it ended",
     advice: FIND_THE_PEER,
     isConsequence: true,

@@ -95,9 +95,13 @@ export const RECORDED: readonly Sample[] = [
   { name: "store_is_not_there", kind: "store-unreachable", summary: /nobody answered/, isConsequence: true },
 ];
 
-/** Needs a mount of its own; recorded by hand with a /dev/shm of 1 MiB. */
+/**
+ * Recorded by hand: the first needs a /dev/shm of 1 MiB, the second is how `store_goes_away` ends when the reset comes
+ * before the orderly end.
+ */
 export const RECORDED_BY_HAND: readonly Sample[] = [
   { name: "shared_memory_full", kind: "shared-memory-full", summary: /^\/dev\/shm is full/ },
+  { name: "store_resets", kind: "lost-peer", summary: /connection to the store/, isConsequence: true },
 ];
 
 /** From huggingface/picotron_tutorial#6, NVIDIA/nccl#1928 and NVIDIA/nccl#1514 on GitHub, shortened. */
