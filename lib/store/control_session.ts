@@ -31,7 +31,7 @@ export type SessionEnd =
   | { readonly kind: "finished" }
   /** The other side ended it. */
   | { readonly kind: "goodbye" }
-  /** Its connection was lost and not replaced in time. */
+  /** Its connection was lost and not replaced in time; after an end of ours: nobody can say whether it was heard. */
   | { readonly kind: "notResumed" }
   /** The connection stands, and nothing comes. */
   | { readonly kind: "silent" }

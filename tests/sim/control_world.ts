@@ -79,6 +79,7 @@ interface HostSession {
   instance: string | null;
   heard: number;
   sent: number;
+  isEnding: boolean;
 }
 
 /** One initiator of a node, from its start to its end. */
@@ -154,7 +155,8 @@ export class ControlWorld {
         generation: 0,
       };
       this.#nodes.push(node);
-      this.#agenda.at(this.#chance.below(100), () => node.mailbox.post({ kind: "start" }));
+      const { mailbox } = node;
+      this.#agenda.at(this.#chance.below(100), () => mailbox.post({ kind: "start" }));
     }
   }
 
@@ -240,7 +242,13 @@ export class ControlWorld {
       case "joined": {
         const { nodeId } = effect.peer;
         assert(!this.#sessions.has(nodeId), `two sessions for ${nodeId}`);
-        this.#sessions.set(nodeId, { ordinal: ++this.#sessionCount, instance: null, heard: 0, sent: 0 });
+        this.#sessions.set(nodeId, {
+          ordinal: ++this.#sessionCount,
+          instance: null,
+          heard: 0,
+          sent: 0,
+          isEnding: false,
+        });
         break;
       }
       case "message": {
@@ -256,10 +264,17 @@ export class ControlWorld {
         this.tally.messages++;
         break;
       }
-      case "ended":
-        assert(this.#sessions.delete(effect.nodeId), `the end of no session of ${effect.nodeId}`);
-        this.#noteEnd(effect.end);
+      case "ended": {
+        const session = this.#sessions.get(effect.nodeId);
+        assert(session !== undefined, `the end of no session of ${effect.nodeId}`);
+        this.#sessions.delete(effect.nodeId);
+        // A node that ends before it hears its welcome just goes.
+        this.#noteEnd(
+          effect.end,
+          session.isEnding || (session.heard === 0 && this.#faults.endEveryMs < Infinity),
+        );
         break;
+      }
       case "refused":
       case "resumed":
         break;
@@ -332,7 +347,7 @@ export class ControlWorld {
       }
       case "ended":
         node.isOver = true;
-        this.#noteEnd(effect.end);
+        this.#noteEnd(effect.end, node.isEnding);
         if (!this.#network.isDark) this.#agenda.after(this.#chance.below(500), () => this.#startAgain(node));
         break;
       case "attemptFailed":
@@ -414,6 +429,8 @@ export class ControlWorld {
 
   #end(node: Node, isByHost: boolean): void {
     if (isByHost) {
+      const session = this.#sessions.get(node.nodeId);
+      if (session !== undefined) session.isEnding = true;
       this.#host.post({ kind: "end", nodeId: node.nodeId });
     } else {
       node.isEnding = true;
@@ -437,7 +454,7 @@ export class ControlWorld {
     this.#agenda.after(this.#chance.below(2 * Math.ceil(meanMs)), again);
   }
 
-  #noteEnd(end: { readonly kind: string }): void {
+  #noteEnd(end: { readonly kind: string }, wasEnding: boolean): void {
     const { kind } = end;
     this.tally.ends.set(kind, (this.tally.ends.get(kind) ?? 0) + 1);
     assert(
@@ -445,7 +462,9 @@ export class ControlWorld {
       `a session is ${JSON.stringify(end)} though all keep to the rules`,
     );
     if (!isMild(this.#faults) || this.#network.isDark) return;
-    assert(kind === "finished" || kind === "goodbye", `a session is ${kind} though nothing happened to it`);
+    // Who ends a session may lose the answer in a cut, and the other side has no reason to come back.
+    const isExplained = kind === "finished" || kind === "goodbye" || (kind === "notResumed" && wasEnding);
+    assert(isExplained, `a session is ${kind} though nothing happened to it`);
   }
 
   #common() {
