@@ -4,7 +4,7 @@
  * who breaks a rule is closed with one line in the log.
  */
 
-import { type AddressRange, isInRanges, LOOPBACK_RANGES } from "../store/address_range.ts";
+import { type AddressRange, Admission } from "../store/address_range.ts";
 import { CONTROL_FIRST_BYTE } from "../store/control_wire.ts";
 import { StoreConnection } from "../store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
@@ -47,6 +47,11 @@ export interface StoreServer {
   readonly stats: StoreStats;
   /** Empties the store and closes all connections, at the same address: what a new attempt starts with. */
   reset(): void;
+  /**
+   * From now on only these, and this machine itself, may connect; null: everybody. Closes the connections of all others,
+   * each with one line in the log.
+   */
+  setAllowed(allowed: readonly AddressRange[] | null): void;
   /** Stops listening and closes all connections. */
   close(): void;
 }
@@ -63,6 +68,7 @@ export function startStoreServer(options: StoreServerOptions): StoreServer {
 const SILENCE_MS = 20;
 /** Before the next try to take a connection when the system refused. */
 const ACCEPT_PAUSE_MS = 100;
+const NOT_ADMITTED = "is not from an admitted address";
 const READ_BYTES_IDLE = 512;
 const READ_BYTES_BUSY = 64 * 1024;
 
@@ -82,7 +88,8 @@ interface Peer {
 class TcpStoreServer implements StoreServer {
   readonly #limits: StoreLimits;
   readonly #dialect: Dialect | null;
-  readonly #allowed: readonly AddressRange[] | null;
+  /** Null: everybody may connect. */
+  #admission: Admission | null;
   readonly #control: ControlServer | null;
   readonly #onLog: (line: string) => void;
   readonly #listener: Deno.TcpListener;
@@ -99,7 +106,7 @@ class TcpStoreServer implements StoreServer {
   constructor(options: StoreServerOptions) {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#dialect = options.dialect ?? null;
-    this.#allowed = options.allowed ? [...LOOPBACK_RANGES, ...options.allowed] : null;
+    this.#admission = options.allowed ? new Admission(options.allowed) : null;
     this.#control = options.control ?? null;
     this.#onLog = options.onLog ?? (() => {});
     this.#table = new Table(this.#limits);
@@ -138,6 +145,15 @@ class TcpStoreServer implements StoreServer {
     for (const peer of this.#peers) this.#close(peer);
   }
 
+  setAllowed(allowed: readonly AddressRange[] | null): void {
+    this.#admission = allowed ? new Admission(allowed) : null;
+    for (const peer of this.#peers) {
+      if (this.#admits(peer.socket)) continue;
+      this.#refuse(peer.socket, NOT_ADMITTED);
+      this.#close(peer);
+    }
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#listener.close();
@@ -162,7 +178,7 @@ class TcpStoreServer implements StoreServer {
       }
       isStarved = false;
       this.#acceptedConnections++;
-      const objection = this.#objectionTo(socket.remoteAddr.hostname);
+      const objection = this.#objectionTo(socket);
       if (objection === null) {
         this.#serve(socket);
       } else {
@@ -172,16 +188,17 @@ class TcpStoreServer implements StoreServer {
     }
   }
 
-  /** Why a new connection from `address` is not taken; null: it is. */
-  #objectionTo(address: string): string | null {
+  /** Why a new connection is not taken; null: it is. */
+  #objectionTo(socket: Deno.TcpConn): string | null {
     const { connectionsMax } = this.#limits;
     if (this.#peers.size >= connectionsMax) {
       return `is one more than the limit of ${connectionsMax} connections`;
     }
-    if (this.#allowed !== null && !isInRanges(address, this.#allowed)) {
-      return "is not from an admitted address";
-    }
-    return null;
+    return this.#admits(socket) ? null : NOT_ADMITTED;
+  }
+
+  #admits(socket: Deno.TcpConn): boolean {
+    return this.#admission === null || this.#admission.admits(socket.remoteAddr.hostname);
   }
 
   async #serve(socket: Deno.TcpConn): Promise<void> {

@@ -23,18 +23,38 @@ export function parseAddressRange(text: string): AddressRange | undefined {
   return given > ownBits ? undefined : { base, bits: given + ADDRESS_BITS - ownBits };
 }
 
-/** Whether `address` is in one of `ranges`. What is no IP address is in none. */
-export function isInRanges(address: string, ranges: readonly AddressRange[]): boolean {
-  const value = parseAddress(address);
-  if (value === undefined) return false;
-  return ranges.some(({ base, bits }) => {
-    const ignored = BigInt(ADDRESS_BITS - bits);
-    return value >> ignored === base >> ignored;
-  });
+/**
+ * Who may connect: this machine itself, by any loopback address, and who is in one of the ranges. A look-up costs the
+ * same for one address and for those of thousands of nodes.
+ */
+export class Admission {
+  /** For each length of prefix in use, the prefixes. */
+  readonly #prefixes = new Map<number, Set<bigint>>();
+
+  constructor(ranges: readonly AddressRange[]) {
+    for (const { base, bits } of [...LOOPBACK_RANGES, ...ranges]) {
+      const prefixes = this.#prefixes.get(bits) ?? new Set();
+      this.#prefixes.set(bits, prefixes.add(prefixOf(base, bits)));
+    }
+  }
+
+  /** What is no IP address is not admitted. */
+  admits(address: string): boolean {
+    const value = parseAddress(address);
+    if (value === undefined) return false;
+    for (const [bits, prefixes] of this.#prefixes) {
+      if (prefixes.has(prefixOf(value, bits))) return true;
+    }
+    return false;
+  }
 }
 
-/** Loopback addresses, of both families. */
-export const LOOPBACK_RANGES: readonly AddressRange[] = [
+function prefixOf(address: bigint, bits: number): bigint {
+  return address >> BigInt(ADDRESS_BITS - bits);
+}
+
+/** Of both families. */
+const LOOPBACK_RANGES: readonly AddressRange[] = [
   { base: 1n, bits: ADDRESS_BITS },
   { base: IPV4_IMAGE | (127n << 24n), bits: ADDRESS_BITS - IPV4_BITS + 8 },
 ];

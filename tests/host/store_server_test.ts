@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { StoreClient } from "../../lib/host/store_client.ts";
 import { startStoreServer, type StoreServer, type StoreServerOptions } from "../../lib/host/store_server.ts";
+import { parseAddressRange } from "../../lib/store/address_range.ts";
 import { HANDSHAKE } from "../../lib/store/wire.ts";
 import { fromHex } from "../store/wire_cases.ts";
 
@@ -221,6 +222,34 @@ Deno.test({
         assertMatch(lines[0]!, /: it is not from an admitted address$/);
       },
     ),
+});
+
+Deno.test({
+  name: "StoreServer.setAllowed() closes who is no longer admitted with one line, and lets others be",
+  ignore: ownAddress === undefined,
+  fn: () =>
+    scene({ host: "0.0.0.0" }, async ({ server, store, lines }) => {
+      const connect = () => Deno.connect({ hostname: ownAddress!, port: server.port });
+      const waiting = await connect();
+      await send(waiting, c("06 0100000000000000 0400000000000000 2f676f6e"));
+      const { port } = waiting.localAddr as Deno.NetAddr;
+      while (server.stats.connections < 2) await store.ping();
+      server.setAllowed([]);
+      assertEquals(await untilClosed(waiting), 0);
+      const late = await connect();
+      assertEquals(await untilClosed(late), 0);
+      const { port: latePort } = late.localAddr as Deno.NetAddr;
+      const line = (port: number) =>
+        `Store 0.0.0.0:${server.port} closed the connection of ${ownAddress}:${port}: it is not from an admitted address`;
+      assertEquals(lines, [line(port), line(latePort)]);
+
+      server.setAllowed([parseAddressRange(ownAddress!)!]);
+      const welcome = await connect();
+      await send(welcome, c("0d 01000000"));
+      assertEquals(await welcome.read(new Uint8Array(10)), 4);
+      assertEquals([server.stats.connections, lines.length], [2, 2]);
+      for (const socket of [waiting, late, welcome]) socket.close();
+    }),
 });
 
 Deno.test("startStoreServer() serves IPv4 and IPv6 on one port where it is told to", () =>

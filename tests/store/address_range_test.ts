@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { isInRanges, LOOPBACK_RANGES, parseAddressRange } from "../../lib/store/address_range.ts";
+import { Admission, parseAddressRange } from "../../lib/store/address_range.ts";
 
-Deno.test("isInRanges() compares as many bits as the range says", () => {
+Deno.test("Admission.admits() compares as many bits as the range says", () => {
   const cases: [range: string, address: string, isIn: boolean][] = [
     ["10.0.0.0/8", "10.255.1.2", true],
     ["10.0.0.0/8", "11.0.0.0", false],
@@ -20,14 +20,24 @@ Deno.test("isInRanges() compares as many bits as the range says", () => {
     ["10.0.0.0/8", "not an address", false],
   ];
   for (const [range, address, isIn] of cases) {
-    assertEquals(isInRanges(address, [parseAddressRange(range)!]), isIn, `${address} in ${range}`);
+    assertEquals(new Admission([parseAddressRange(range)!]).admits(address), isIn, `${address} in ${range}`);
   }
-  assertEquals(
-    ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "128.0.0.1", "::2"].map((address) =>
-      isInRanges(address, LOOPBACK_RANGES)
-    ),
-    [true, true, true, true, false, false],
-  );
+});
+
+Deno.test("Admission.admits() takes this machine's loopback addresses, of both families, and any of many ranges", () => {
+  const loopback = ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"];
+  const others = ["128.0.0.1", "::2", "10.0.0.1", "10.0.1.255", "fd00::7", "fd00::8", ""];
+  const admitted = (...ranges: string[]) => {
+    const admission = new Admission(ranges.map((range) => parseAddressRange(range)!));
+    return [...loopback, ...others].filter((address) => admission.admits(address));
+  };
+  assertEquals(admitted(), loopback);
+  assertEquals(admitted("10.0.0.1", "fd00::7", "10.0.1.0/24"), [
+    ...loopback,
+    "10.0.0.1",
+    "10.0.1.255",
+    "fd00::7",
+  ]);
 });
 
 Deno.test("parseAddressRange() refuses what is no address or range", () => {
