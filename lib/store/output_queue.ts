@@ -86,8 +86,11 @@ export class OutputQueue {
 
   int64(value: bigint): void {
     const at = this.#reserve(NUMBER_BYTES);
-    this.#put32(at, Number(BigInt.asUintN(32, value)));
-    this.#put32(at + 4, Number(BigInt.asUintN(32, value >> 32n)));
+    const number = Number(value);
+    // A small number is the rule, and cheaper to write than the halves of a BigInt.
+    const isExact = Number.isSafeInteger(number);
+    this.#put32(at, isExact ? number % 2 ** 32 : Number(BigInt.asUintN(32, value)));
+    this.#put32(at + 4, isExact ? Math.floor(number / 2 ** 32) : Number(BigInt.asUintN(32, value >> 32n)));
   }
 
   /** A length and that many bytes. */

@@ -67,3 +67,25 @@ Deno.test("OutputQueue loses, repeats and reorders nothing while it is filled an
   assertEquals(concat(taken), concat(put));
   assertThrows(() => output.advance(1), AssertionError);
 });
+
+Deno.test("OutputQueue.int64() writes numbers on either side of where JavaScript's become inexact", () => {
+  for (
+    const magnitude of [
+      0n,
+      1n,
+      2n ** 31n,
+      2n ** 32n,
+      2n ** 32n + 1n,
+      2n ** 53n - 1n,
+      2n ** 53n,
+      2n ** 63n - 1n,
+    ]
+  ) {
+    for (const value of [magnitude, -magnitude]) {
+      const output = new OutputQueue();
+      output.int64(value);
+      const bytes = output.peek();
+      assertEquals(new DataView(bytes.buffer, bytes.byteOffset).getBigInt64(0, true), value);
+    }
+  }
+});
