@@ -19,6 +19,7 @@ import type { ControlSecret } from "../store/control_secret.ts";
 import type { ControlMessage } from "../store/control_session.ts";
 import { ID_BYTES, NONCE_BYTES } from "../store/control_wire.ts";
 import { ControlSocket } from "./control_socket.ts";
+import type { TcpSocket } from "./listener.ts";
 import { Loop } from "./loop.ts";
 
 interface ControlOptions {
@@ -60,7 +61,7 @@ export class ControlServer {
   }
 
   /** Takes over a connection from which `firstBytes`, the caller's, were read. */
-  adopt(socket: Deno.TcpConn, firstBytes: Uint8Array): void {
+  adopt(socket: TcpSocket, firstBytes: Uint8Array): void {
     if (this.#isClosed) return socket.close();
     const connection = ++this.#connections;
     this.#sockets.open(connection, socket);
@@ -216,7 +217,7 @@ class ControlSockets {
     this.#onEvent = onEvent;
   }
 
-  open(connection: number, socket: Deno.TcpConn): void {
+  open(connection: number, socket: TcpSocket): void {
     const open = new ControlSocket(socket, {
       unwrittenBytesMax: this.#limits.unwrittenBytesMax,
       onBytes: (bytes) => this.#onEvent({ kind: "received", connection, bytes }),

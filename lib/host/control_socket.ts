@@ -4,6 +4,7 @@
  */
 
 import { OutputQueue } from "../store/output_queue.ts";
+import type { TcpSocket } from "./listener.ts";
 
 export interface ControlSocketOptions {
   /** Bytes that the system has not taken yet, at most. */
@@ -20,7 +21,7 @@ const READ_BYTES_BUSY = 64 * 1024;
 const LINGER_MS = 1000;
 
 export class ControlSocket {
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: TcpSocket;
   readonly #options: ControlSocketOptions;
   readonly #output = new OutputQueue();
   #isWriting = false;
@@ -28,7 +29,7 @@ export class ControlSocket {
   #state: "open" | "closing" | "closed" = "open";
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: Deno.TcpConn, options: ControlSocketOptions) {
+  constructor(socket: TcpSocket, options: ControlSocketOptions) {
     this.#socket = socket;
     this.#options = options;
     socket.setNoDelay(true);

@@ -11,6 +11,9 @@ const SYMBOLS = {
   signal: { parameters: ["i32", "usize"], result: "usize" },
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  /** A second descriptor of the same file; -1: there is none such, or no room for one more. */
+  dup: { parameters: ["i32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
   mkfifo: { parameters: ["buffer", "u32"], result: "i32" },
   /** In glibc since 2.34. */
   close_range: { parameters: ["u32", "u32", "i32"], result: "i32", optional: true },
@@ -30,6 +33,14 @@ export function libc(): Libc | null {
     opened = null;
   }
   return opened;
+}
+
+const RLIMIT_NOFILE = 7;
+
+/** How many files this process may have open; null where that can't be known. */
+export function openFilesMax(): number | null {
+  const limits = new BigUint64Array(2);
+  return libc()?.getrlimit(RLIMIT_NOFILE, limits) === 0 ? Number(limits[0]) : null;
 }
 
 const PR_SET_CHILD_SUBREAPER = 36;

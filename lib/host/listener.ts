@@ -53,6 +53,20 @@ const ADDRESS_BYTES = 28;
 /** A launcher has few descriptors when it opens its stores; a listener beyond keeps Deno's own backlog. */
 const DESCRIPTORS_SEARCHED = 1024;
 
+/** Of a connection, what is needed. */
+export type TcpSocket = Pick<
+  Deno.TcpConn,
+  "remoteAddr" | "setNoDelay" | "read" | "write" | "closeWrite" | "close"
+>;
+
+/** A listening socket, wherever it came from. */
+export interface TcpListener {
+  /** As bound. */
+  readonly addr: { readonly hostname: string; readonly port: number };
+  accept(): Promise<TcpSocket>;
+  close(): void;
+}
+
 /**
  * Listens on `host` and `port` (0: any free port) with the longest backlog that the system allows.
  * @throws {SystemError} The address can't be bound.
@@ -113,7 +127,8 @@ function bindProblem(host: string, port: number, error: unknown): string {
   return `Cannot listen on ${host}:${port}: ${reason}; name an address of this machine and a port that is open to you`;
 }
 
-function raiseBacklog(port: number): void {
+/** Gives what listens on `port` in this process the longest backlog that the system allows. */
+export function raiseBacklog(port: number): void {
   withSocketCalls((calls) => {
     for (let descriptor = 3; descriptor < DESCRIPTORS_SEARCHED; descriptor++) {
       if (boundPort(calls, descriptor) !== port) continue;

@@ -7,11 +7,11 @@ import { readStoreTask, STORE_HELP, type StoreQuestion, type StoreTask } from ".
 import { jsonValue, readableText } from "../store/value_text.ts";
 import { watchSignals } from "./signals.ts";
 import { StoreClient, StoreConnectionError, StoreTimeoutError } from "./store_client.ts";
-import { startStoreServer } from "./store_server.ts";
+import { serveStore, startStoreServer, type StoreServer } from "./store_server.ts";
 
 /** Does what stands behind `muster store` and returns the exit code; 1: a key did not appear in time. */
 export async function runStoreCommand(args: readonly string[]): Promise<number> {
-  const task = readStoreTask(args);
+  const task = readStoreTask(args, activatedCount());
   switch (task.kind) {
     case "help":
       await print(STORE_HELP);
@@ -29,6 +29,12 @@ export async function runStoreCommand(args: readonly string[]): Promise<number> 
   }
 }
 
+/** Listening sockets that a service manager handed over to this very process. Source: sd_listen_fds(3). */
+function activatedCount(): number {
+  const { LISTEN_PID, LISTEN_FDS } = Deno.env.toObject();
+  return LISTEN_PID === String(Deno.pid) && /^\d+$/.test(LISTEN_FDS ?? "") ? Number(LISTEN_FDS) : 0;
+}
+
 /** Serves until a signal comes. The first line of stdout is the address as bound. */
 async function serve(task: StoreTask & { kind: "serve" }): Promise<number> {
   const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
@@ -38,7 +44,7 @@ async function serve(task: StoreTask & { kind: "serve" }): Promise<number> {
     onResized: () => {},
   });
   try {
-    const server = startStoreServer({ ...task, onLog: (line) => void complain(line) });
+    const server = await startServer(task);
     const host = server.host.includes(":") ? `[${server.host}]` : server.host;
     await print(`${host}:${server.port}\n`);
     await stopped;
@@ -51,6 +57,13 @@ async function serve(task: StoreTask & { kind: "serve" }): Promise<number> {
   } finally {
     watch.close();
   }
+}
+
+async function startServer(task: StoreTask & { kind: "serve" }): Promise<StoreServer> {
+  const options = { ...task, onLog: (line: string) => void complain(line) };
+  if (task.listenDescriptor === null) return startStoreServer(options);
+  const { inheritListener } = await import("./inherited_listener.ts");
+  return serveStore(await inheritListener(task.listenDescriptor), options);
 }
 
 async function ask(question: StoreQuestion): Promise<number> {

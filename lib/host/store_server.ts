@@ -11,17 +11,20 @@ import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
 import { Table } from "../store/table.ts";
 import { type Dialect, PeerError } from "../store/wire.ts";
 import type { ControlServer } from "./control_link.ts";
-import { listenTcp } from "./listener.ts";
+import { listenTcp, type TcpListener, type TcpSocket } from "./listener.ts";
 import { UnfinishedRequests } from "./unfinished_requests.ts";
 
-export interface StoreServerOptions {
+export interface StoreServerOptions extends ServingOptions {
   /** Address to listen on, the only one; "::" listens on all of IPv6 and IPv4. */
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+}
+
+export interface ServingOptions {
   /** What every client speaks; null, the default: found out for each connection. */
   readonly dialect?: Dialect | null;
-  /** Who may connect, beside this machine itself; null, the default: everybody who reaches `host`. */
+  /** Who may connect, beside this machine itself; null, the default: everybody who reaches the address. */
   readonly allowed?: readonly AddressRange[] | null;
   readonly limits?: Partial<StoreLimits>;
   /** Takes the connections of our own agents; without it they are closed. It outlives the store. */
@@ -61,7 +64,12 @@ export interface StoreServer {
  * @throws {SystemError} The address can't be bound.
  */
 export function startStoreServer(options: StoreServerOptions): StoreServer {
-  return new TcpStoreServer(options);
+  return serveStore(listenTcp(options.host, options.port), options);
+}
+
+/** Serves on a socket that listens already, and closes it in the end. */
+export function serveStore(listener: TcpListener, options: ServingOptions): StoreServer {
+  return new TcpStoreServer(listener, options);
 }
 
 /** How long nothing must follow an operation 8 that may be A's or B's (tcpstore-protocol, "Generations A and B"). */
@@ -76,7 +84,7 @@ type Timer = ReturnType<typeof setTimeout>;
 
 /** A connection and its socket. */
 interface Peer {
-  readonly socket: Deno.TcpConn;
+  readonly socket: TcpSocket;
   readonly connection: StoreConnection;
   isClosed: boolean;
   isWriting: boolean;
@@ -92,7 +100,7 @@ class TcpStoreServer implements StoreServer {
   #admission: Admission | null;
   readonly #control: ControlServer | null;
   readonly #onLog: (line: string) => void;
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: TcpListener;
   #table: Table;
   readonly #peers = new Set<Peer>();
   readonly #unfinished: UnfinishedRequests<Peer>;
@@ -103,7 +111,8 @@ class TcpStoreServer implements StoreServer {
   #closedConnections = 0;
   #requestsOfGone = 0;
 
-  constructor(options: StoreServerOptions) {
+  constructor(listener: TcpListener, options: ServingOptions) {
+    this.#listener = listener;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#dialect = options.dialect ?? null;
     this.#admission = options.allowed ? new Admission(options.allowed) : null;
@@ -115,7 +124,6 @@ class TcpStoreServer implements StoreServer {
       this.#refuse(peer.socket, `did not finish a request within the limit of ${requestMs} ms`);
       this.#close(peer);
     });
-    this.#listener = listenTcp(options.host, options.port);
     this.#accept();
   }
 
@@ -163,7 +171,7 @@ class TcpStoreServer implements StoreServer {
   async #accept(): Promise<void> {
     let isStarved = false;
     while (true) {
-      let socket: Deno.TcpConn;
+      let socket: TcpSocket;
       try {
         socket = await this.#listener.accept();
       } catch (error) {
@@ -189,7 +197,7 @@ class TcpStoreServer implements StoreServer {
   }
 
   /** Why a new connection is not taken; null: it is. */
-  #objectionTo(socket: Deno.TcpConn): string | null {
+  #objectionTo(socket: TcpSocket): string | null {
     const { connectionsMax } = this.#limits;
     if (this.#peers.size >= connectionsMax) {
       return `is one more than the limit of ${connectionsMax} connections`;
@@ -197,11 +205,11 @@ class TcpStoreServer implements StoreServer {
     return this.#admits(socket) ? null : NOT_ADMITTED;
   }
 
-  #admits(socket: Deno.TcpConn): boolean {
+  #admits(socket: TcpSocket): boolean {
     return this.#admission === null || this.#admission.admits(socket.remoteAddr.hostname);
   }
 
-  async #serve(socket: Deno.TcpConn): Promise<void> {
+  async #serve(socket: TcpSocket): Promise<void> {
     const peer: Peer = {
       socket,
       connection: new StoreConnection(this.#table, {
@@ -318,7 +326,7 @@ class TcpStoreServer implements StoreServer {
     this.#close(peer);
   }
 
-  #refuse(socket: Deno.TcpConn, reason: string): void {
+  #refuse(socket: TcpSocket, reason: string): void {
     this.#closedConnections++;
     const { hostname, port } = socket.remoteAddr;
     this.#onLog(`Store ${this.host}:${this.port} closed the connection of ${hostname}:${port}: it ${reason}`);

@@ -11,6 +11,8 @@ export type StoreTask =
     readonly kind: "serve";
     readonly host: string;
     readonly port: number;
+    /** Serve on this inherited listening descriptor, not on `host` and `port`; null: bind those. */
+    readonly listenDescriptor: number | null;
     readonly dialect: Dialect | null;
     /** Null: everybody may connect. */
     readonly allowed: readonly AddressRange[] | null;
@@ -46,6 +48,7 @@ const OPERATION_WORDS: Readonly<Record<Operation, readonly [number, number]>> = 
 
 export const STORE_HELP =
   `usage: muster store [--host HOST] [--port PORT] [--store-dialect D] [--store-allow CIDR,...]
+       muster store --listen-fd N [--store-dialect D] [--store-allow CIDR,...]
        muster store get    HOST:PORT KEY        print a value, once it is there
        muster store set    HOST:PORT KEY VALUE
        muster store add    HOST:PORT KEY N      add to a number and print the sum
@@ -59,6 +62,7 @@ line of output is the address as bound.
 
   --host HOST            address to listen on (default 127.0.0.1: this machine only; 0.0.0.0 or :: for all)
   --port PORT            0 for any free port (default ${STORE_PORT_DEFAULT})
+  --listen-fd N          serve on this inherited listening socket; the one that systemd hands over is found without
   --store-dialect D      what the clients speak: auto (default), a (PyTorch up to 2.0), b (2.1), c (2.2 on)
   --store-allow CIDR,... who may connect, beside this machine (default: everybody who can reach HOST)
 
@@ -69,17 +73,20 @@ With an operation:
 `;
 
 const DIALECTS: Readonly<Record<string, Dialect | null>> = { auto: null, a: "a", b: "b", c: "c" };
-const SERVER_OPTIONS = ["--host", "--port", "--store-dialect", "--store-allow"];
+const SERVER_OPTIONS = ["--host", "--port", "--listen-fd", "--store-dialect", "--store-allow"];
 const CLIENT_OPTIONS = ["--timeout"];
 const TIMEOUT_SECONDS_DEFAULT = 5;
 
-/** Reads what follows `muster store`. */
-export function readStoreTask(args: readonly string[]): StoreTask {
+/** The first of the descriptors that a service manager hands over. Source: sd_listen_fds(3). */
+const ACTIVATED_DESCRIPTOR = 3;
+
+/** Reads what follows `muster store`. `activatedCount`: how many listening sockets a service manager has handed over. */
+export function readStoreTask(args: readonly string[], activatedCount = 0): StoreTask {
   const problems: UsageProblem[] = [];
   const { words, options, flags } = splitWords(args, problems);
   if (flags.has("--help")) return { kind: "help" };
   const task = words.length === 0
-    ? readServe(options, problems)
+    ? readServe(options, { activatedCount, problems })
     : readQuestion(words, { options, flags, problems });
   const foreign = words.length === 0 ? [...CLIENT_OPTIONS, "--json"] : SERVER_OPTIONS;
   for (const name of foreign) {
@@ -119,7 +126,10 @@ function splitWords(args: readonly string[], problems: UsageProblem[]): Split {
   return split;
 }
 
-function readServe(options: ReadonlyMap<string, string>, problems: UsageProblem[]): StoreTask {
+function readServe(
+  options: ReadonlyMap<string, string>,
+  { activatedCount, problems }: { readonly activatedCount: number; readonly problems: UsageProblem[] },
+): StoreTask {
   const port = options.get("--port") ?? String(STORE_PORT_DEFAULT);
   const portNumber = parsePort(port);
   if (portNumber === undefined) {
@@ -141,9 +151,37 @@ function readServe(options: ReadonlyMap<string, string>, problems: UsageProblem[
     kind: "serve",
     host: options.get("--host") ?? "127.0.0.1",
     port: portNumber ?? 0,
+    listenDescriptor: readDescriptor(options, { activatedCount, problems }),
     dialect: dialect ?? null,
     allowed: options.has("--store-allow") ? allowed : null,
   };
+}
+
+/** What was asked for counts before what was handed over. */
+function readDescriptor(
+  options: ReadonlyMap<string, string>,
+  { activatedCount, problems }: { readonly activatedCount: number; readonly problems: UsageProblem[] },
+): number | null {
+  const given = options.get("--listen-fd");
+  const isBound = options.has("--host") || options.has("--port");
+  if (given === undefined) {
+    if (isBound || activatedCount === 0) return null;
+    if (activatedCount > 1) {
+      const last = ACTIVATED_DESCRIPTOR + activatedCount - 1;
+      problems.push({
+        message:
+          `A store serves on one socket, and ${activatedCount} were handed over (LISTEN_FDS): choose ` +
+          `with --listen-fd ${ACTIVATED_DESCRIPTOR} to ${last}`,
+      });
+    }
+    return ACTIVATED_DESCRIPTOR;
+  }
+  // On 1 and 2 the store itself has something to say.
+  if (!/^\d{1,9}$/.test(given) || given === "1" || given === "2") {
+    problems.push({ message: `--listen-fd must be an inherited descriptor, 0 or from 3 on: got ${given}` });
+  }
+  if (isBound) problems.push({ message: "--listen-fd brings its own address: leave out --host and --port" });
+  return Number(given);
 }
 
 function readQuestion(

@@ -4,15 +4,34 @@ import { readStoreTask } from "../../lib/store/arguments.ts";
 
 Deno.test("readStoreTask() reads what a server needs", () => {
   assertEquals(readStoreTask([]), {
-    ...{ kind: "serve", host: "127.0.0.1", port: 29400 } as const,
+    ...{ kind: "serve", host: "127.0.0.1", port: 29400, listenDescriptor: null } as const,
     dialect: null,
     allowed: null,
   });
   const words = "--host :: --port=0 --store-dialect b --store-allow 10.0.0.0/8,fd00::/8";
   assertEquals(readStoreTask(words.split(" ")), {
-    ...{ kind: "serve", host: "::", port: 0, dialect: "b" } as const,
+    ...{ kind: "serve", host: "::", port: 0, listenDescriptor: null, dialect: "b" } as const,
     allowed: [parseAddressRange("10.0.0.0/8")!, parseAddressRange("fd00::/8")!],
   });
+});
+
+Deno.test("readStoreTask() takes an inherited socket that it is told of, or the one that was handed over", () => {
+  const descriptor = (line: string, activatedCount: number) => {
+    const task = readStoreTask(line.split(" ").filter((word) => word !== ""), activatedCount);
+    if (task.kind === "problems") return task.problems[0]!.message;
+    return task.kind === "serve" ? task.listenDescriptor : task.kind;
+  };
+  assertEquals(descriptor("--listen-fd 7", 0), 7);
+  assertEquals(descriptor("--listen-fd=4", 2), 4);
+  assertEquals(descriptor("", 1), 3);
+  assertEquals(descriptor("--store-dialect c", 1), 3);
+  assertEquals(descriptor("--port 0", 1), null);
+  assertEquals(descriptor("--host ::", 2), null);
+  assertEquals(descriptor("list 10.0.0.1:80", 2), "ask");
+  assertEquals(
+    descriptor("", 2),
+    "A store serves on one socket, and 2 were handed over (LISTEN_FDS): choose with --listen-fd 3 to 4",
+  );
 });
 
 Deno.test("readStoreTask() reads the client's operations", () => {
@@ -45,6 +64,10 @@ for (
     ["--store-dialect toString", "--store-dialect must be auto, a, b or c: got toString"],
     ["--wrong x", "No option --wrong", "No operation 'x': use get, set, add, wait, list, delete, dump"],
     ["--port", "--port needs a value"],
+    ["--listen-fd -1", "--listen-fd must be an inherited descriptor, 0 or from 3 on: got -1"],
+    ["--listen-fd 2", "--listen-fd must be an inherited descriptor, 0 or from 3 on: got 2"],
+    ["--listen-fd 3 --port 0", "--listen-fd brings its own address: leave out --host and --port"],
+    ["list h:1 --listen-fd 3", "--listen-fd has no meaning for 'list'"],
     ["--timeout 5", "--timeout has no meaning for a server"],
     ["fetch h:1 k", "No operation 'fetch': use get, set, add, wait, list, delete, dump"],
     ["get", "'get' needs the store's HOST:PORT first: got nothing"],
