@@ -16,6 +16,7 @@ import type { WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
 import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
+import type { SpawnOnCpus } from "./affinity.ts";
 import { spawnFailure, type SpawnRequest, spawnWorker, type WorkerChild } from "./child.ts";
 import { wallNow } from "./clock.ts";
 import { type Evidence, type EvidenceBaseline, startEvidence } from "./evidence.ts";
@@ -82,6 +83,7 @@ class Launch {
   #evidence: EvidenceBaseline | undefined;
   #store: WorkerStore | undefined;
   #watchdogs: Watchdogs | undefined;
+  #spawnOnCpus: SpawnOnCpus | undefined;
   #reported: Promise<void> | undefined;
   #finish: (code: number) => void = () => {};
 
@@ -126,7 +128,8 @@ class Launch {
   }
 
   async #start(): Promise<void> {
-    const { fileTimer, uninterruptibleTimeoutMs } = this.#plan;
+    const { fileTimer, uninterruptibleTimeoutMs, cpuBinding } = this.#plan;
+    if (cpuBinding !== null) this.#spawnOnCpus = (await import("./affinity.ts")).spawnOnCpus;
     if (fileTimer !== undefined || uninterruptibleTimeoutMs !== null) {
       try {
         this.#watchdogs = await startWatchdogs(this.#plan, {
@@ -225,7 +228,10 @@ class Launch {
     };
     let child: WorkerChild;
     try {
-      child = spawnWorker(request, this.#withLimits);
+      const cpus = this.#plan.cpuBinding?.[localRank];
+      child = cpus === undefined
+        ? spawnWorker(request, this.#withLimits)
+        : assertDefined(this.#spawnOnCpus)(request, cpus, this.#withLimits);
     } catch (error) {
       return this.#loop.post({ kind: "worker-not-started", localRank, reason: spawnFailure(request, error) });
     }

@@ -22,8 +22,14 @@ export async function planOnThisMachine(parsed: ParsedOptions): Promise<PlanResu
     uuid,
     commandOutput,
   });
-  const first = planLaunch(parsed, machine(undefined));
-  return first.needs === null ? first : planLaunch(parsed, machine(await outputOf(first.needs)));
+  const plan = parsed.values.numaBinding === null ? planLaunch : await planWithBinding();
+  const first = plan(parsed, machine(undefined));
+  return first.needs === null ? first : plan(parsed, machine(await outputOf(first.needs)));
+}
+
+async function planWithBinding(): Promise<typeof planLaunch> {
+  const { withCpuBinding } = await import("../options/numa_binding.ts");
+  return (parsed, machine) => withCpuBinding(planLaunch(parsed, machine), parsed, machine);
 }
 
 /** What a command prints; null: it can't be run, fails or takes too long. */

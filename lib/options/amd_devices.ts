@@ -4,13 +4,36 @@
  * in ROCR's libhsakmt; ROCm's page "GPU isolation techniques". Tried on recorded trees only.
  */
 
-import { type DevicesFound, devicesFound, type Mask } from "./detection.ts";
+import { type DevicesFound, devicesFound, type Location, type Mask } from "./detection.ts";
 import { type FileView, numbersAfter } from "./file_view.ts";
 import { type MachineView, variable } from "./machine_view.ts";
 
+interface Gpu {
+  /** `GPU-` and the unique id in hexadecimal; older ones have none. */
+  readonly identifier: string;
+  /** Such as `0000:1b:00.0`; null: the driver does not say. */
+  readonly address: string | null;
+}
+
 /** AMD GPUs that a HIP program started now would see. */
 export function findAmdDevices(machine: MachineView): DevicesFound {
-  const present = gpuIdentifiers(machine.files);
+  const { present, left, masks } = visibleGpus(machine);
+  return devicesFound("AMD GPU", { present: present.length, count: left.length }, { masks });
+}
+
+/** The PCI addresses of what `findAmdDevices` finds; HIP numbers GPUs in the order of the topology's nodes. */
+export function locateAmdDevices(machine: MachineView): Location {
+  const { left } = visibleGpus(machine);
+  const addresses = left.flatMap(({ address }) => address ?? []);
+  if (addresses.length < left.length) {
+    return { kind: "unknown", because: "the AMD driver does not say at which PCI address its GPUs are" };
+  }
+  return { kind: "located", because: findAmdDevices(machine).because, addresses, notices: [] };
+}
+
+/** All GPUs, those that the masks leave in their order, and the masks. */
+function visibleGpus(machine: MachineView) {
+  const present = allGpus(machine.files);
   const masks: Mask[] = [];
   let left = present;
   const apply = (name: string): boolean => {
@@ -23,11 +46,10 @@ export function findAmdDevices(machine: MachineView): DevicesFound {
   // The runtime below HIP takes its mask first; HIP counts within what that leaves.
   apply("ROCR_VISIBLE_DEVICES");
   if (!apply("HIP_VISIBLE_DEVICES")) apply("CUDA_VISIBLE_DEVICES");
-  return devicesFound("AMD GPU", { present: present.length, count: left.length }, { masks });
+  return { present, left, masks };
 }
 
-/** `GPU-` and the unique id of each GPU in hexadecimal; older ones have none. */
-function gpuIdentifiers(files: FileView): readonly string[] {
+function allGpus(files: FileView): readonly Gpu[] {
   if (files.kind("/dev/kfd") === "missing") return [];
   const renderNodes = numbersAfter("renderD", files.list("/dev/dri"));
   const root = "/sys/class/kfd/kfd/topology/nodes";
@@ -37,17 +59,26 @@ function gpuIdentifiers(files: FileView): readonly string[] {
     const property = (name: string) => new RegExp(`^${name} (\\d+)$`, "m").exec(properties)?.[1] ?? "0";
     if (property("simd_count") === "0") return [];
     if (!renderNodes.includes(Number(property("drm_render_minor")))) return [];
-    return [`GPU-${BigInt(property("unique_id")).toString(16).padStart(16, "0")}`];
+    const identifier = `GPU-${BigInt(property("unique_id")).toString(16).padStart(16, "0")}`;
+    return [{ identifier, address: addressOf(Number(property("domain")), Number(property("location_id"))) }];
   });
 }
 
+/** Eight bits of bus and five of device; the last three number the parts of a partitioned GPU. */
+function addressOf(domain: number, location: number): string | null {
+  if (location === 0) return null;
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, "0");
+  return `${hex(domain, 4)}:${hex((location >> 8) & 0xff, 2)}:${hex((location >> 3) & 0x1f, 2)}.0`;
+}
+
 /** Entries are indices or `GPU-` names; the first that fits no device ends the list, one named twice empties it. */
-function select(mask: string, devices: readonly string[]): readonly string[] {
+function select(mask: string, devices: readonly Gpu[]): readonly Gpu[] {
   const chosen = new Set<number>();
   for (const entry of mask.split(",").map((text) => text.trim())) {
     let at = /^\d+$/.test(entry) ? Number(entry) : -1;
     if (entry.startsWith("GPU-")) {
-      at = devices.indexOf(entry.toLowerCase().replace("gpu-", "GPU-"));
+      const wanted = entry.toLowerCase().replace("gpu-", "GPU-");
+      at = devices.findIndex(({ identifier }) => identifier === wanted);
       // Newer drivers have a longer form than the topology shows; what can't be compared is believed.
       if (at < 0) at = devices.findIndex((_, index) => !chosen.has(index));
     }

@@ -119,7 +119,6 @@ function noticeWhatIsNotInForce(parsed: ParsedOptions, { notices }: Findings): v
   const notYet = (name: OptionName, effect: string) =>
     notices.push(`${given(name)} is not in force yet: ${effect}`);
 
-  if (values.numaBinding !== null) notYet("numaBinding", "workers may run on every CPU of the launcher");
   if (values.logsSpecs !== null && values.logsSpecs !== "default") {
     notYet("logsSpecs", `logs are written as without ${quote(values.logsSpecs)}`);
   }

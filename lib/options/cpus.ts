@@ -5,14 +5,19 @@
 
 import type { FileView } from "./file_view.ts";
 
-/** CPUs in the launcher's affinity mask that are online; null where the system does not say. */
+/** How many CPUs in the launcher's affinity mask are online; null where the system does not say. */
 export function affinityCpuCount(files: FileView): number | null {
+  return affinityCpus(files)?.length || null;
+}
+
+/** The CPUs in the launcher's affinity mask that are online, ascending; null where the system does not say. */
+export function affinityCpus(files: FileView): number[] | null {
   const allowed = files.readText("/proc/self/status")?.match(/^Cpus_allowed_list:\s*(\S+)$/m)?.[1];
   if (allowed === undefined) return null;
   // The mask may hold CPUs that could be plugged in later; the kernel leaves those out of sched_getaffinity().
   const online = files.readText("/sys/devices/system/cpu/online");
   const usable = online === null ? null : new Set(parseCpuList(online));
-  return parseCpuList(allowed).filter((cpu) => usable?.has(cpu) ?? true).length || null;
+  return parseCpuList(allowed).filter((cpu) => usable?.has(cpu) ?? true);
 }
 
 /** CPUs' worth of time that the tightest cgroup above the launcher allows, possibly a fraction; null: no limit. */
@@ -28,12 +33,23 @@ export function cgroupCpuLimit(files: FileView): number | null {
 }
 
 /** `0-3,8` to 0, 1, 2, 3, 8. Source: the list format of cpuset(7). */
-function parseCpuList(text: string): number[] {
-  return text.trim().split(",").flatMap((range) => {
+export function parseCpuList(text: string): number[] {
+  return text.trim().split(",").filter((range) => range !== "").flatMap((range) => {
     const [first, last = first] = range.split("-").map(Number);
     if (first === undefined || last === undefined || Number.isNaN(first) || Number.isNaN(last)) return [];
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
+}
+
+/** Ascending numbers in the same format: 0, 1, 2, 3, 8 to `0-3,8`. */
+export function cpuListText(cpus: readonly number[]): string {
+  const ranges: [first: number, last: number][] = [];
+  for (const cpu of cpus) {
+    const range = ranges.at(-1);
+    if (range !== undefined && range[1] === cpu - 1) range[1] = cpu;
+    else ranges.push([cpu, cpu]);
+  }
+  return ranges.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`).join(",");
 }
 
 /** Limits of the group at `path` and all above it. In a container the path may be one that only the host knows. */

@@ -17,6 +17,20 @@ export interface DevicesFound {
   readonly notices: readonly string[];
 }
 
+/** Where the devices are that a worker will see. */
+export type Location =
+  | {
+    readonly kind: "located";
+    /** What was found, as in `DevicesFound`. */
+    readonly because: string;
+    /** PCI addresses such as `0000:1b:00.0`, in the order of the devices' indices; none: no device. */
+    readonly addresses: readonly string[];
+    readonly notices: readonly string[];
+  }
+  | { readonly kind: "command"; readonly command: readonly string[] }
+  /** There are devices; `because` says why nobody knows where. */
+  | { readonly kind: "unknown"; readonly because: string };
+
 /** A mask that was applied. */
 export interface Mask {
   readonly name: string;

@@ -1,6 +1,7 @@
 /** The settings that `--dry-run` shows, in its order. `name` is the key in its JSON form and stays as it is. */
 
 import { durationText } from "../core/time.ts";
+import { cpuListText } from "./cpus.ts";
 import type { LaunchPlan, StreamMasks } from "./launch_plan.ts";
 import type { OptionName } from "./options.ts";
 import { shellCommand } from "./shell_words.ts";
@@ -53,6 +54,14 @@ export const SETTINGS: readonly SettingRow[] = [
       "gpus",
       (plan) => plan.devices,
       ({ devices }) => devices?.join(",") ?? "as inherited",
+    ),
+    row(
+      "cpuBinding",
+      "CPUs",
+      "numaBinding",
+      ({ cpuBinding }) => cpuBinding?.map(cpuListText) ?? null,
+      ({ cpuBinding }) =>
+        cpuBinding?.map((cpus, rank) => `worker ${rank}: ${cpuListText(cpus)}`).join("; ") ?? "as inherited",
     ),
     row("virtualLocalRank", "Virtual local rank", "virtualLocalRank", (plan) => plan.virtualLocalRank),
     row(

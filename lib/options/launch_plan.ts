@@ -73,6 +73,8 @@ export interface LaunchPlan {
   readonly environment: Readonly<Record<string, string>>;
   /** `--gpus 0,2,5`: the devices for the workers, as their mask names them; null: as inherited. */
   readonly devices: readonly string[] | null;
+  /** `--numa-binding`: the CPUs of each worker by local rank, ascending; null: those of the launcher. */
+  readonly cpuBinding: readonly (readonly number[])[] | null;
   readonly virtualLocalRank: boolean;
   /** Visible-device lists inherited from the environment, for `--virtual-local-rank` (torchrun.md 6). */
   readonly inheritedCudaVisibleDevices: string | null;

@@ -5,10 +5,10 @@
  * Tried on recorded trees only.
  */
 
-import { type Detection, devicesFound } from "./detection.ts";
+import { type Detection, type DevicesFound, devicesFound, type Location } from "./detection.ts";
 import { type FileView, numbersAfter } from "./file_view.ts";
 import { type MachineView, variable } from "./machine_view.ts";
-import { countVisible, parseVisibleDevices, type VisibleDevices } from "./visible_devices.ts";
+import { countVisible, parseVisibleDevices, type VisibleDevices, visibleIndices } from "./visible_devices.ts";
 
 const MASK = "CUDA_VISIBLE_DEVICES";
 
@@ -20,27 +20,83 @@ export interface NvidiaOptions {
 interface Gpus {
   /** `GPU-…`, in the order of the driver; empty where it is not known. */
   readonly uuids: readonly string[];
+  /** PCI addresses in the same order; empty where they are not known. */
+  readonly addresses: readonly string[];
+  /** How many models there are among them. */
+  readonly models: number;
   /** MIG compute instances that can be reached. */
   readonly migInstances: number;
 }
 
+interface Seen {
+  readonly kind: "seen";
+  readonly gpus: Gpus;
+  readonly visible: VisibleDevices;
+}
+
 /** NVIDIA GPUs that a CUDA program started now would see. */
 export function findNvidiaDevices(machine: MachineView, options: NvidiaOptions): Detection {
-  const value = variable(machine, MASK);
-  const visible = parseVisibleDevices(value);
-  const command = [nvidiaSmi(machine.files), "-L"];
-  let gpus = gpusInFiles(machine.files);
-  if (gpus === "unknown" || namesAreNeeded(gpus, visible)) {
-    if (machine.commandOutput === undefined) return { kind: "command", command };
-    if (machine.commandOutput !== null) gpus = gpusInListing(machine.commandOutput);
-    else if (gpus === "unknown") gpus = { uuids: [], migInstances: 0 };
-  }
+  const seen = lookForGpus(machine);
+  if (seen.kind === "command") return seen;
+  return visibleAmong(seen, machine, options);
+}
 
+/**
+ * The PCI addresses of what `findNvidiaDevices` finds. CUDA numbers GPUs of one model by their addresses, GPUs of
+ * several with the fastest first unless CUDA_DEVICE_ORDER says otherwise (CUDA programming guide, "CUDA environment
+ * variables").
+ */
+export function locateNvidiaDevices(machine: MachineView, options: NvidiaOptions): Location {
+  const seen = lookForGpus(machine);
+  if (seen.kind === "command") return seen;
+  const { gpus, visible } = seen;
+  const { because, count } = visibleAmong(seen, machine, options);
+  if (count === 0) return { kind: "located", because, addresses: [], notices: [] };
+  if (gpus.addresses.length === 0) {
+    return { kind: "unknown", because: "the NVIDIA driver does not say at which PCI address its GPUs are" };
+  }
+  if (isMig(gpus, visible)) {
+    const [address, ...others] = gpus.addresses;
+    if (others.length > 0) {
+      return { kind: "unknown", because: "nothing says on which GPU a MIG instance is" };
+    }
+    return { kind: "located", because, addresses: Array(count).fill(address), notices: [] };
+  }
+  const indices = visibleIndices(visible, gpus.uuids);
+  const isOrdered = gpus.models < 2 || variable(machine, "CUDA_DEVICE_ORDER") === "PCI_BUS_ID";
+  const notices = isOrdered || indices.length < 2 ? [] : [
+    "There are GPUs of several models, which CUDA may number in another order than their addresses': with " +
+    "CUDA_DEVICE_ORDER=PCI_BUS_ID it is the same",
+  ];
+  return { kind: "located", because, addresses: indices.map((index) => gpus.addresses[index]!), notices };
+}
+
+function visibleAmong({ gpus, visible }: Seen, machine: MachineView, options: NvidiaOptions): DevicesFound {
+  const value = variable(machine, MASK);
   const masks = value === undefined ? [] : [{ name: MASK, value }];
   const present = gpus.uuids.length;
   if (isMig(gpus, visible)) return migFound(gpus, visible, { masks, options });
   const count = countVisible(visible, gpus.uuids);
   return devicesFound("NVIDIA GPU", { present, count }, { masks });
+}
+
+/** The GPUs and the mask, or the command that has to be run first. */
+function lookForGpus(
+  machine: MachineView,
+): Seen | { readonly kind: "command"; readonly command: readonly string[] } {
+  const visible = parseVisibleDevices(variable(machine, MASK));
+  const gpus = gpusInFiles(machine.files);
+  if (gpus !== "unknown" && !namesAreNeeded(gpus, visible)) return { kind: "seen", gpus, visible };
+  const { commandOutput } = machine;
+  if (commandOutput === undefined) return { kind: "command", command: [nvidiaSmi(machine.files), "-L"] };
+  const none: Gpus = { uuids: [], addresses: [], models: 0, migInstances: 0 };
+  const inFiles = gpus === "unknown" ? none : gpus;
+  if (commandOutput === null) return { kind: "seen", gpus: inFiles, visible };
+  const listed = gpusInListing(commandOutput);
+  // Both are in the order of the addresses.
+  const isSame = listed.uuids.length === inFiles.uuids.length;
+  const addresses = isSame ? inFiles.addresses : [];
+  return { kind: "seen", gpus: { ...listed, addresses, models: inFiles.models }, visible };
 }
 
 /** `unknown`: the driver is there, but its files do not say which GPUs may be used. */
@@ -53,20 +109,26 @@ function gpusInFiles(files: FileView): Gpus | "unknown" {
     const minor = Number(field("Device Minor") ?? NaN);
     // The driver shows question marks for the UUID of a GPU that nobody has used yet.
     const uuid = field("GPU UUID")?.replace(/.*\?.*/, "") ?? "";
-    return field("GPU Excluded") === "Yes" ? [] : [{ uuid, minor }];
+    return field("GPU Excluded") === "Yes" ? [] : [{ uuid, minor, address, model: field("Model") }];
   });
   if (listed.length > 0) {
     // No node: a container that was given no GPU, or a host on which nobody has used one yet.
     if (nodes.length === 0) return "unknown";
     const given = listed.filter(({ minor }) => Number.isNaN(minor) || nodes.includes(minor));
-    return { uuids: given.map(({ uuid }) => uuid), migInstances: migInstances(files, nodes) };
+    return {
+      uuids: given.map(({ uuid }) => uuid),
+      addresses: given.map(({ address }) => address),
+      models: new Set(given.map(({ model }) => model)).size,
+      migInstances: migInstances(files, nodes),
+    };
   }
   // Under WSL the driver is Windows'.
   if (nodes.length === 0 && files.kind("/dev/dxg") !== "missing") return "unknown";
   // Jetson boards have one GPU, without a number.
   const isJetson = ["/dev/nvhost-gpu", "/dev/nvgpu"].some((path) => files.kind(path) !== "missing");
   const count = nodes.length === 0 && isJetson ? 1 : nodes.length;
-  return { uuids: Array.from({ length: count }, () => ""), migInstances: migInstances(files, nodes) };
+  const uuids = Array.from({ length: count }, () => "");
+  return { uuids, addresses: [], models: 0, migInstances: migInstances(files, nodes) };
 }
 
 /** Compute instances on the GPUs with these minor numbers; those without a capability node were not given to us. */
@@ -87,7 +149,7 @@ function migInstances(files: FileView, minors: readonly number[]): number {
 }
 
 /** `nvidia-smi -L`: a line for each GPU, an indented one for each MIG instance of it. */
-function gpusInListing(listing: string): Gpus {
+function gpusInListing(listing: string): Pick<Gpus, "uuids" | "migInstances"> {
   const uuids = [...listing.matchAll(/^GPU \d+:.*\(UUID: (GPU-[^)]*)\)/gm)].map((match) => match[1]!);
   return { uuids, migInstances: listing.match(/^\s+MIG .*\(UUID: MIG-/gm)?.length ?? 0 };
 }
@@ -110,7 +172,7 @@ function migFound(
   gpus: Gpus,
   visible: VisibleDevices,
   { masks, options }: { masks: { name: string; value: string }[]; options: NvidiaOptions },
-): Detection {
+): DevicesFound {
   const named = visible.kind === "identifiers" && visible.identifiers[0]?.startsWith("MIG-")
     ? visible.identifiers.length
     : null;

@@ -57,6 +57,8 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
     maxRestarts: values.maxRestarts,
     environment: commonVariables(values, workerCount, machine),
     devices: devices.chosen,
+    // Binding to CPUs is a step of its own (numa_binding.ts).
+    cpuBinding: null,
     virtualLocalRank: values.virtualLocalRank,
     inheritedCudaVisibleDevices: inherited.cuda,
     inheritedHipVisibleDevices: inherited.hip,

@@ -46,7 +46,8 @@ const ROWS: readonly OptionRow[] = [
     metavar: "MODE",
     group: "Workers",
     help:
-      "Bind each worker to the CPUs near its device: node, socket, exclusive or core-complex. Not in force yet.",
+      "Bind each worker to CPUs near its GPU: node (all of its NUMA node), socket, exclusive (its share of whole " +
+      "cores) or core-complex (one last-level cache).",
   },
   {
     name: "startMethod",

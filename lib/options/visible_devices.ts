@@ -19,17 +19,22 @@ export function parseVisibleDevices(mask: string | undefined): VisibleDevices {
   return { kind: "indices", indices: parseIndices(mask) };
 }
 
-/**
- * How many of `devices`, given by their identifiers, a mask leaves visible. What follows the first entry that names
- * no device does not count; a device that is named twice makes the whole mask empty.
- */
+/** How many of `devices`, given by their identifiers, a mask leaves visible. */
 export function countVisible(visible: VisibleDevices, devices: readonly string[]): number {
+  return visibleIndices(visible, devices).length;
+}
+
+/**
+ * Which of `devices`, given by their identifiers, a mask leaves visible, in its order. What follows the first entry
+ * that names no device does not count; a device that is named twice makes the whole mask empty.
+ */
+export function visibleIndices(visible: VisibleDevices, devices: readonly string[]): readonly number[] {
   switch (visible.kind) {
     case "all":
-      return devices.length;
+      return devices.map((_, index) => index);
     case "indices": {
       const wrong = visible.indices.findIndex((index) => index >= devices.length);
-      return wrong < 0 ? visible.indices.length : wrong;
+      return wrong < 0 ? visible.indices : visible.indices.slice(0, wrong);
     }
     case "identifiers": {
       const chosen = new Set<number>();
@@ -37,10 +42,10 @@ export function countVisible(visible: VisibleDevices, devices: readonly string[]
         const matches = devices.flatMap((device, index) => device.startsWith(identifier) ? [index] : []);
         const [match] = matches;
         if (match === undefined || matches.length > 1) break;
-        if (chosen.has(match)) return 0;
+        if (chosen.has(match)) return [];
         chosen.add(match);
       }
-      return chosen.size;
+      return [...chosen];
     }
   }
 }

@@ -77,7 +77,6 @@ Deno.test("checkCombinations() refuses a program that is not Python where --loca
 
 Deno.test("checkCombinations() says what is not in force yet", () => {
   const args = [
-    "--numa-binding=node",
     "--logs-specs=mine",
     "--event-log-handler=console",
     "--start-method=fork",
@@ -85,7 +84,6 @@ Deno.test("checkCombinations() says what is not in force yet", () => {
   assertEquals(findings(args, { PET_SIGNALS_TO_HANDLE: "SIGTERM,SIGFOO" }), {
     problems: [],
     notices: [
-      "--numa-binding is not in force yet: workers may run on every CPU of the launcher",
       '--logs-specs is not in force yet: logs are written as without "mine"',
       "--event-log-handler is not in force yet: no events are written",
       "--start-method has no effect: workers are always programs started anew",

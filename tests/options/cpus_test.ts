@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { affinityCpuCount, cgroupCpuLimit } from "../../lib/options/cpus.ts";
+import { affinityCpuCount, cgroupCpuLimit, cpuListText, parseCpuList } from "../../lib/options/cpus.ts";
 import { fileTree, recordedTree } from "./file_tree.ts";
 
 const view = (name: string) => fileTree(recordedTree(name));
@@ -28,4 +28,11 @@ Deno.test("cgroupCpuLimit() finds the limit of a container", () => {
 
 Deno.test("cgroupCpuLimit() finds the tightest limit above the launcher", () => {
   assertEquals(cgroupCpuLimit(view("cpus_cgroup_v2_limit")), 4);
+});
+
+Deno.test("parseCpuList() and cpuListText() are each other's reverse", () => {
+  for (const text of ["", "0", "0-3,8", "1,3,5-6", "0-127"]) {
+    assertEquals(cpuListText(parseCpuList(`${text}\n`)), text);
+  }
+  assertEquals(parseCpuList("0-2,8\n"), [0, 1, 2, 8]);
 });

@@ -25,6 +25,7 @@ Deno.test("planLaunch() fills every default of the plain form", () => {
       TORCH_NCCL_ASYNC_ERROR_HANDLING: "1",
     },
     devices: null,
+    cpuBinding: null,
     virtualLocalRank: false,
     inheritedCudaVisibleDevices: null,
     inheritedHipVisibleDevices: null,

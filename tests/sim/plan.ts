@@ -22,6 +22,7 @@ export const PLAN: LaunchPlan = {
   store: { port: 0, hostedByLauncher: true },
   environment: {},
   devices: null,
+  cpuBinding: null,
   virtualLocalRank: false,
   inheritedCudaVisibleDevices: null,
   inheritedHipVisibleDevices: null,
