@@ -22,7 +22,7 @@ import { wallNow } from "./clock.ts";
 import { type Evidence, type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
 import { becomeSubreaper, keepDescriptorsFromChildren } from "./libc.ts";
-import { Loop } from "./loop.ts";
+import { Loop, type Observe } from "./loop.ts";
 import type { AttemptOutput, OutputHub } from "./output.ts";
 import { carriesMark } from "./process_table.ts";
 import { watchSignals } from "./signals.ts";
@@ -39,8 +39,22 @@ export interface LaunchParts {
   /** Loads what a failure needs; called when the workers have run for a moment. */
   readonly preload: () => void;
   readonly say: (level: SayLevel, text: string) => void;
+  /** Told of all that happens (events, metrics, status are made from it), and where to look for counters. */
+  readonly watch?: JobWatch;
   /** Shows the verdict and writes its copies; whatever can't be written is said, never thrown. */
   readonly report: (verdict: Verdict, attempts: readonly Verdict[]) => Promise<void>;
+}
+
+/** Who keeps an eye on a job and never takes part in it. */
+export interface JobWatch {
+  readonly observe: Observe<AgentEvent, AgentEffect>;
+  /** Called before the first event; both are undefined while there is none. */
+  readonly connect: (
+    sources: {
+      readonly store: () => WorkerStore | undefined;
+      readonly output: () => AttemptOutput | undefined;
+    },
+  ) => void;
 }
 
 /** Runs the job of `plan` on this node and returns the launcher's exit code. */
@@ -92,7 +106,13 @@ class Launch {
     this.#plan = plan;
     this.#parts = parts;
     this.#agent = new Agent(plan, markWithin(Deno.env.get(MARK_VARIABLE), this.#launcherId));
-    this.#loop = new Loop(this.#agent, { kind: "wakeup" }, (effect) => this.#perform(effect));
+    this.#loop = new Loop(
+      this.#agent,
+      { kind: "wakeup" },
+      (effect) => this.#perform(effect),
+      parts.watch?.observe,
+    );
+    parts.watch?.connect({ store: () => this.#store, output: () => this.#attemptOutput });
     this.#guard = new Guard(this.#launcherId, () => {
       parts.say("warning", "The guard process died and was replaced");
     });

@@ -12,6 +12,9 @@ export interface Machine<Event, Effect> {
   nextWakeup(): InstantMs | undefined;
 }
 
+/** Told of an event and of what follows from it, before that is carried out. It must not post. */
+export type Observe<Event, Effect> = (event: Event, effects: readonly Effect[], now: InstantMs) => void;
+
 /**
  * How long events are handled in one go before the runtime gets its turn. Longer than the whole start of a small
  * job, since the first timer of a process costs some 9 ms.
@@ -22,16 +25,26 @@ export class Loop<Event extends { kind: string }, Effect> {
   readonly #machine: Machine<Event, Effect>;
   readonly #wakeup: Event;
   readonly #perform: (effect: Effect) => void;
+  readonly #observe: Observe<Event, Effect> | undefined;
   readonly #queue: Event[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #draining = false;
   #closed = false;
 
-  /** `wakeup` is the event that tells the machine that a deadline of its own has come. */
-  constructor(machine: Machine<Event, Effect>, wakeup: Event, perform: (effect: Effect) => void) {
+  /**
+   * `wakeup` is the event that tells the machine that a deadline of its own has come; `observe` is told of every event
+   * in the order in which the machine sees them.
+   */
+  constructor(
+    machine: Machine<Event, Effect>,
+    wakeup: Event,
+    perform: (effect: Effect) => void,
+    observe?: Observe<Event, Effect>,
+  ) {
     this.#machine = machine;
     this.#wakeup = wakeup;
     this.#perform = perform;
+    this.#observe = observe;
   }
 
   /** Hands an event to the machine; effects are carried out before this returns, unless one is under way. */
@@ -52,7 +65,10 @@ export class Loop<Event extends { kind: string }, Effect> {
     this.#draining = true;
     const sliceEnd = monotonicNow() + SLICE_MS;
     for (let event = this.#queue.shift(); event !== undefined; event = this.#queue.shift()) {
-      for (const effect of this.#machine.step(event, monotonicNow())) this.#perform(effect);
+      const now = monotonicNow();
+      const effects = this.#machine.step(event, now);
+      this.#observe?.(event, effects, now);
+      for (const effect of effects) this.#perform(effect);
       if (this.#queue.length > 0 && monotonicNow() > sliceEnd) {
         setTimeout(() => this.#drain(), 0);
         return;
