@@ -24,7 +24,7 @@ import { Guard } from "./guard.ts";
 import { becomeSubreaper, keepDescriptorsFromChildren } from "./libc.ts";
 import { Loop, type Observe } from "./loop.ts";
 import type { AttemptOutput, OutputHub } from "./output.ts";
-import { carriesMark } from "./process_table.ts";
+import { carriesMark, isEnding } from "./process_table.ts";
 import { watchSignals } from "./signals.ts";
 import { reapOrphans, sweepLeftovers } from "./sweep.ts";
 import { startWatchdogs, type Watchdogs } from "./watchdogs.ts";
@@ -90,6 +90,8 @@ class Launch {
   readonly #workerPids = new Set<number>();
   /** Pids of workers that have not ended: Deno reaps them. */
   readonly #runningPids = new Set<number>();
+  /** Pids of workers that were alive when we first asked them to stop: the others ended of themselves. */
+  readonly #stoppedPids = new Set<number>();
   /** By local rank, of this attempt. */
   readonly #startedAt: WallMs[] = [];
   readonly #endedAt: WallMs[] = [];
@@ -212,6 +214,7 @@ class Launch {
   #prepareAttempt(attempt: number): void {
     try {
       this.#workerPids.clear();
+      this.#stoppedPids.clear();
       this.#guard.clear();
       this.#watchdogs?.clear();
       if (attempt > 0) this.#store?.reset();
@@ -276,10 +279,14 @@ class Launch {
   }
 
   #signal(effect: Extract<AgentEffect, { kind: "signal" }>): void {
-    const pid = this.#agent.workers[effect.localRank]?.pid;
+    const worker = this.#agent.workers[effect.localRank];
+    const pid = worker?.pid;
     // Deno reaps a worker before it tells: between the two its number could already be another's.
     if (pid === undefined || !this.#runningPids.has(pid)) return;
-    kill(effect.target === "group" ? -pid : pid, effect.signal);
+    // Workers fail at once, and one end is heard first: the others' are no doing of ours.
+    const isAlive = !isEnding(pid);
+    const isSent = kill(effect.target === "group" ? -pid : pid, effect.signal);
+    if (worker?.stopRequested && isAlive && isSent) this.#stoppedPids.add(pid);
   }
 
   async #judge(): Promise<void> {
@@ -302,7 +309,7 @@ class Launch {
   #failedAttempt(evidence: Evidence, output: AttemptOutput): FailedAttempt {
     const { jobId, role, command, maxRestarts, workerCount } = this.#plan;
     const workers = this.#agent.workers.flatMap((worker): WorkerFacts[] => {
-      const { localRank, pid, endOrder, stopRequested } = worker;
+      const { localRank, pid, endOrder } = worker;
       const endedByWatchdog = this.#agent.watchdogReason(localRank);
       // SIGKILL did not end a worker without a status; it counts as killed when a watchdog knows why.
       const status = worker.status ?? (endedByWatchdog === null ? undefined : KILLED);
@@ -315,7 +322,7 @@ class Launch {
         startedAt: assertDefined(this.#startedAt[localRank]),
         endedAt: worker.status === undefined ? wallNow() : assertDefined(this.#endedAt[localRank]),
         endOrder: endOrder ?? workerCount,
-        stoppedByUs: stopRequested,
+        stoppedByUs: this.#stoppedPids.has(pid),
         errorFile: evidence.errorFiles[localRank] ?? null,
         tail: output.tail(localRank),
         logFiles: output.logFiles(localRank),
@@ -355,11 +362,13 @@ class Launch {
   }
 }
 
-/** A process may be gone between the decision and the signal: then there is nothing left to do. */
-function kill(pid: number, signal: SignalName): void {
+/** A process may be gone between the decision and the signal: then nothing is left to do, and the answer is false. */
+function kill(pid: number, signal: SignalName): boolean {
   try {
     Deno.kill(pid, signal as Deno.Signal);
+    return true;
   } catch {
     // Gone, or its owner changed (setuid): it is named as unkillable if it stays.
+    return false;
   }
 }

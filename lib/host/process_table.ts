@@ -16,9 +16,7 @@ export interface ProcessInfo {
 
 /** What /proc/PID/stat says, or undefined when there is no such process. Source: proc(5). */
 export function processInfo(pid: number): ProcessInfo | undefined {
-  const text = readOrEmpty(`/proc/${pid}/stat`);
-  // The command's name may contain spaces and brackets: fields are counted from the last ")".
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const fields = statFields(pid);
   if (fields.length < 20) return undefined;
   return {
     pid,
@@ -28,6 +26,18 @@ export function processInfo(pid: number): ProcessInfo | undefined {
     session: Number(fields[3]),
     startTicks: Number(fields[19]),
   };
+}
+
+/** Set from the moment a process takes its last steps. Source: include/linux/sched.h of Linux. */
+const PF_EXITING = 0x4;
+
+/**
+ * True when `pid` has ended, or does so already whatever is sent to it now. False also where /proc tells nothing.
+ * Source: proc(5), the fields `state` and `flags`.
+ */
+export function isEnding(pid: number): boolean {
+  const fields = statFields(pid);
+  return fields.length > 6 && ("ZX".includes(fields[0]!) || (Number(fields[6]) & PF_EXITING) !== 0);
 }
 
 /** Children by parent, for the processes below `pid` (with `/proc/PID/task/TID/children`) or for all. */
@@ -104,6 +114,12 @@ export function signalSet(name: "SigIgn" | "SigBlk"): Set<number> {
   const numbers = new Set<number>();
   for (let number = 1; number <= 64; number++) if ((bits >> BigInt(number - 1)) & 1n) numbers.add(number);
   return numbers;
+}
+
+/** What follows the command's name, which may contain spaces and brackets itself. */
+function statFields(pid: number): string[] {
+  const text = readOrEmpty(`/proc/${pid}/stat`);
+  return text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
 function readOrEmpty(path: string): string {

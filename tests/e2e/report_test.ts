@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { canLimitMemory, newLimitedCgroup } from "../host/limited_cgroup.ts";
+import { processInfo } from "../../lib/host/process_table.ts";
 import { canFreeze, newFreezer } from "../host/freezer.ts";
 import { LAUNCHERS, runLauncher, runProgram, waitForFile } from "../interop/harness.ts";
 
@@ -20,6 +21,39 @@ Deno.test("report: the first failure is the root cause, without help from the sc
   assertStringIncludes(run.stderr, "\n  | data/train.bin: no such file\n");
   assertStringIncludes(run.stderr, "\n  ranks 0, 2 were stopped by muster (SIGTERM)\n");
 });
+
+Deno.test("report: workers that ended by themselves while another's end was being heard were not stopped", () =>
+  withDirectory(async (directory) => {
+    const script =
+      `echo $$$$ >"${directory}/new.$RANK"; mv "${directory}/new.$RANK" "${directory}/pid.$RANK"; while [ ! -e "${directory}/go" ]; do sleep 0.02; done; exit 2`;
+    const workers = 4;
+    const run = await runLauncher(
+      "muster",
+      ["--standalone", `--nproc-per-node=${workers}`, ...SHELL, script],
+      {
+        whileRunning: async (launcher) => {
+          const pids: number[] = [];
+          for (let rank = 0; rank < workers; rank++) {
+            await waitForFile(`${directory}/pid.${rank}`);
+            pids.push(Number(await Deno.readTextFile(`${directory}/pid.${rank}`)));
+          }
+          // The launcher hears of all ends only when the last of them is past.
+          Deno.kill(launcher, "SIGSTOP");
+          try {
+            await Deno.writeTextFile(`${directory}/go`, "");
+            for (const pid of pids) {
+              while (processInfo(pid)?.state !== "Z") await new Promise((resolve) => setTimeout(resolve, 10));
+            }
+          } finally {
+            Deno.kill(launcher, "SIGCONT");
+          }
+        },
+      },
+    );
+    assertEquals(run.code, 1, run.stderr);
+    assertNotMatch(run.stderr, /stopped by muster/);
+    assertEquals(run.stderr.match(/^ {2}exitcode {2}: 2 /gm)?.length, workers, run.stderr);
+  }));
 
 Deno.test("report: every attempt's cause is told, and nothing is reported when a restart helps", async () => {
   const script =

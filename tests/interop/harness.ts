@@ -153,17 +153,29 @@ export function freePort(): number {
 }
 
 /** Resolves once `path` is there. */
-export async function waitForFile(path: string, timeoutMs = 60_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (true) {
+export function waitForFile(path: string, timeoutMs?: number): Promise<void> {
+  const isThere = async () => {
     try {
       await Deno.stat(path);
-      return;
+      return true;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
-      if (performance.now() > deadline) throw new Error(`Not there after ${timeoutMs} ms: ${path}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      return false;
     }
+  };
+  return waitUntil(isThere, `${path} is there`, timeoutMs);
+}
+
+/** Resolves once `condition` holds; fails when it does not within a time that no healthy run comes near. */
+export async function waitUntil(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = 60_000,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
