@@ -1,8 +1,9 @@
 /**
- * `deno task bench [store | tee] […]`: measures the launcher side by side with torchrun in one run. Each figure is
+ * `deno task bench [store | tee | hosts | rendezvous] […]`: measures the launcher side by side with torchrun in one run. Each figure is
  * the median of several jobs, with the contenders taking turns, so that a busy moment of the machine hits all; the
  * best one tells how much it was hit. `bare Deno` is a script that starts the same workers and nothing else.
- * `store` and `tee` measure the store and the relay of output (bench_store.ts, bench_tee.ts).
+ * `store` and `tee` measure the store and the relay of output, `hosts` and `rendezvous` jobs over several machines, each
+ * in a script of its own (bench_store.ts and so on).
  */
 
 import { type Contender, type Contenders, findContenders } from "./bench/contenders.ts";
@@ -162,7 +163,7 @@ function isReached(
 }
 
 const [part, ...rest] = Deno.args;
-if (part === "store" || part === "tee") {
+if (part !== undefined && ["store", "tee", "hosts", "rendezvous"].includes(part)) {
   const script = new URL(`bench_${part}.ts`, import.meta.url).pathname;
   const { code } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", script, ...rest] }).spawn()
     .status;
