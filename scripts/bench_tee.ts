@@ -183,7 +183,7 @@ async function stalledLauncher(text: string): Promise<void> {
   const consoles = openConsoles();
   const hub = await OutputHub.open({
     settings: {
-      ...{ redirects: 0, tee: 3, localRanksFilter: null, console: "relay", workerCount: 2 },
+      ...{ redirects: 0, tee: 3, localRanksFilter: null, ranksShown: null, console: "relay", workerCount: 2 },
       ...{ role: "default", hostName: "bench", linePrefixTemplate: null },
       ...{ duplicateStdoutFilters: [], duplicateStderrFilters: [] },
     },

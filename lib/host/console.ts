@@ -184,7 +184,19 @@ function countNewlines(bytes: Uint8Array): number {
 export interface Console {
   readonly mix: LineMix;
   readonly writer: ConsoleWriter;
+  /** Labels have colours. */
+  readonly colour: boolean;
 }
+
+/** How consoles look. */
+export interface ConsoleView {
+  readonly colour: "auto" | "always" | "never";
+  readonly fold: "auto" | "never";
+  /** What stands before every line; undefined: nothing. */
+  readonly stamp: ((isTerminal: boolean) => () => string) | undefined;
+}
+
+const PLAIN_VIEW: ConsoleView = { colour: "auto", fold: "auto", stamp: undefined };
 
 export interface Consoles {
   readonly stdout: Console;
@@ -195,25 +207,38 @@ export interface Consoles {
 }
 
 /** The launcher's own stdout and stderr. Call it once. */
-export function openConsoles(): Consoles {
+export function openConsoles(view = PLAIN_VIEW): Consoles {
   const stdoutIsTerminal = Deno.stdout.isTerminal();
   const stderrIsTerminal = Deno.stderr.isTerminal();
   const stdoutInfo = descriptorInfo(1);
   const stderrInfo = descriptorInfo(2);
   const areOne = stdoutInfo !== undefined && stderrInfo !== undefined &&
     stdoutInfo.ino === stderrInfo.ino && stdoutInfo.dev === stderrInfo.dev;
-  const stdout = openConsole(Deno.stdout, stdoutInfo, stdoutIsTerminal);
-  const stderr = areOne ? stdout : openConsole(Deno.stderr, stderrInfo, stderrIsTerminal);
+  const stdout = openConsole(Deno.stdout, stdoutInfo, { view, isTerminal: stdoutIsTerminal });
+  const stderr = areOne
+    ? stdout
+    : openConsole(Deno.stderr, stderrInfo, { view, isTerminal: stderrIsTerminal });
   return { stdout, stderr, stdoutIsTerminal, stderrIsTerminal };
 }
 
 function openConsole(
   target: ConsoleTarget,
   info: Deno.FileInfo | undefined,
-  isTerminal: boolean,
+  { view, isTerminal }: { readonly view: ConsoleView; readonly isTerminal: boolean },
 ): Console {
   const writer = new ConsoleWriter(target, { isFile: info?.isFile ?? false });
-  return { writer, mix: new LineMix((bytes) => writer.push(bytes), { isTerminal }) };
+  const mix = new LineMix((bytes) => writer.push(bytes), {
+    isTerminal,
+    folds: isTerminal && view.fold === "auto",
+    ...(view.stamp && { stamp: view.stamp(isTerminal) }),
+  });
+  return { writer, mix, colour: wantsColour(view.colour, isTerminal) };
+}
+
+/** NO_COLOR and a terminal that knows no colours count unless the user has asked for them. */
+function wantsColour(wish: ConsoleView["colour"], isTerminal: boolean): boolean {
+  if (wish !== "auto") return wish === "always";
+  return isTerminal && !Deno.noColor && Deno.env.get("TERM") !== "dumb";
 }
 
 function descriptorInfo(descriptor: 1 | 2): Deno.FileInfo | undefined {

@@ -38,6 +38,15 @@ export interface OutputSettings extends RoutingSettings {
   readonly duplicateStderrFilters: readonly string[];
 }
 
+/** Where the workers of one attempt stand in the whole job. */
+export interface AttemptPlace {
+  /** The global rank of local rank 0; the others follow. */
+  readonly firstRank: number;
+  readonly worldSize: number;
+  /** Labels name the host. */
+  readonly hasSeveralHosts: boolean;
+}
+
 export interface OutputContext {
   readonly settings: OutputSettings;
   readonly consoles: Consoles;
@@ -81,8 +90,12 @@ export class OutputHub {
    * Makes the files of one attempt. The first attempt throws SystemError where that fails; later ones go on with
    * the console instead, since a full disk is no reason to end a job.
    */
-  startAttempt(options: { readonly attempt: number; readonly round: number }): AttemptOutput {
+  startAttempt(
+    options: { readonly attempt: number; readonly round: number; readonly place?: AttemptPlace },
+  ): AttemptOutput {
     const { directory, settings, warn } = this.#context;
+    const place = options.place ??
+      { firstRank: 0, worldSize: settings.workerCount, hasSeveralHosts: false };
     const isFirst = this.#attempts++ === 0;
     let path: string | null = null;
     try {
@@ -91,7 +104,7 @@ export class OutputHub {
       if (isFirst) throw error;
       warn(`${(error as Error).message}. The workers' output goes to the console instead`);
     }
-    return new AttemptOutput(this.#context, { path, isFirst, terminals: this.#terminals });
+    return new AttemptOutput(this.#context, { path, isFirst, place, terminals: this.#terminals });
   }
 
   /** The launcher's window has a new size. */
@@ -102,6 +115,8 @@ export class OutputHub {
   /** Writes out what the consoles still hold, for at most `deadlineMs`, and ends the terminals. */
   async close(deadlineMs: number): Promise<void> {
     const { stdout, stderr } = this.#context.consoles;
+    stdout.mix.flush();
+    stderr.mix.flush();
     this.#terminals?.close();
     await this.#poller?.close();
     await Promise.all([stdout.writer.flush(deadlineMs), stderr.writer.flush(deadlineMs)]);

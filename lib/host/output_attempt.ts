@@ -4,15 +4,15 @@
  */
 
 import { assertDefined } from "../core/assert.ts";
-import { lineLabel, rankLabel } from "../logs/label.ts";
+import { colouredLabel, lineLabel, rankLabel, severalRanksLabel } from "../logs/label.ts";
 import { LineFilter } from "../logs/line_filter.ts";
 import type { StreamLabel } from "../logs/line_mix.ts";
 import { routeStream, type StreamName, type StreamRoute } from "../logs/routing.ts";
 import { Tail, TAIL_BYTES_MAX, tailLines } from "../logs/tail.ts";
-import type { OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
+import type { AttemptPlace, OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
 import { AttemptFiles, type AttemptFilesOptions } from "./output_files.ts";
 import { type ByteSource, Gatherer, PipeSource, pump } from "./output_pump.ts";
-import { StreamSinks } from "./output_sinks.ts";
+import { StreamSinks, TurnTimer } from "./output_sinks.ts";
 import type { Terminals, TerminalSource } from "./pty.ts";
 import type { FileSink } from "./sinks.ts";
 
@@ -21,6 +21,8 @@ interface StreamOutput {
   readonly target: StreamTarget;
   /** On the console every line has the worker's label. */
   readonly isLabelled: boolean;
+  /** It is read for the failure report only. */
+  readonly isHidden?: boolean;
   readonly file?: FileSink;
   readonly terminal?: TerminalSource;
 }
@@ -48,12 +50,19 @@ export class AttemptOutput {
   readonly #sources = new Set<ByteSource>();
   readonly #pumps: Promise<void>[] = [];
   readonly #files: AttemptFiles;
+  readonly #place: AttemptPlace;
+  /** The same for both where both are one console. */
+  readonly #turns: Readonly<Record<StreamName, TurnTimer>>;
 
   /** Makes the attempt's files. Throws SystemError. */
   constructor(context: OutputContext, options: AttemptOptions) {
     this.#context = context;
     this.#terminals = options.terminals;
     this.#files = new AttemptFiles(context, options);
+    this.#place = options.place;
+    const { stdout, stderr } = context.consoles;
+    const turns = new TurnTimer(stdout.mix);
+    this.#turns = { stdout: turns, stderr: stderr === stdout ? turns : new TurnTimer(stderr.mix) };
   }
 
   /** What worker `localRank` must be started with. */
@@ -97,6 +106,8 @@ export class AttemptOutput {
       for (const source of this.#sources) source.cancel();
       await settledWithin(Promise.all(this.#pumps), LAST_DEADLINE_MS);
     }
+    this.#turns.stdout.end();
+    this.#turns.stderr.end();
     const remainingMs = Math.max(deadlineMs - (performance.now() - startedAt), LAST_DEADLINE_MS);
     if (this.#files.areOpen) await settledWithin(this.#files.close(), remainingMs);
   }
@@ -138,10 +149,12 @@ export class AttemptOutput {
     const route = this.#route(localRank, name);
     // Its file could not be made: the console takes its place.
     if (route.toFile) return { target: { kind: "piped" }, isLabelled: true };
-    if (route.toConsole === "none") return { target: { kind: "null" }, isLabelled: false };
-    if (this.#context.settings.console === "inherit") {
-      return { target: { kind: "inherit" }, isLabelled: false };
+    const isInherited = this.#context.settings.console === "inherit";
+    if (route.toConsole === "none" || (route.toConsole === "kept" && isInherited)) {
+      return { target: { kind: "null" }, isLabelled: false };
     }
+    if (route.toConsole === "kept") return { target: { kind: "piped" }, isLabelled: false, isHidden: true };
+    if (isInherited) return { target: { kind: "inherit" }, isLabelled: false };
     const terminal = this.#context.consoles[name].mix.isTerminal
       ? this.#terminals?.create({ columnsTaken: this.#rankLabelColumns(name) })
       : undefined;
@@ -151,7 +164,8 @@ export class AttemptOutput {
 
   #route(localRank: number, stream: StreamName): StreamRoute {
     const hasLogDirectory = this.#files.path !== null;
-    return routeStream(this.#context.settings, { localRank, stream, hasLogDirectory });
+    const rank = this.#place.firstRank + localRank;
+    return routeStream(this.#context.settings, { localRank, rank, stream, hasLogDirectory });
   }
 
   /** Both streams of the worker go to one console as they are: it writes them to one pipe, in its own order. */
@@ -163,14 +177,17 @@ export class AttemptOutput {
 
   #openSinks(localRank: number, name: StreamName): StreamSinks {
     const { streams, label, tail } = this.#worker(localRank);
-    const { isLabelled, file } = streams[name];
+    const { isLabelled, isHidden, file } = streams[name];
     const { writer, mix } = this.#context.consoles[name];
     const keepsTail = name === "stderr" || streams.stderr.target.kind === "stdout";
     return new StreamSinks({
       tail: keepsTail ? tail : undefined,
       file,
-      writer,
-      stream: mix.addStream({ label: this.#label(localRank, name), isAlone: this.#isAlone(name) }),
+      console: isHidden ? undefined : {
+        writer,
+        stream: mix.addStream({ label: this.#label(localRank, name), isAlone: this.#isAlone(name) }),
+        turns: this.#turns[name],
+      },
       filter: isLabelled ? this.#filter(name, label) : undefined,
     });
   }
@@ -178,18 +195,33 @@ export class AttemptOutput {
   /** A tee has torchrun's label. On a terminal people get to know who prints, where that is a question. */
   #label(localRank: number, name: StreamName): StreamLabel {
     const { streams, rank, label } = this.#worker(localRank);
-    if (streams[name].isLabelled) return { kind: "always", text: label };
+    const { colour, mix } = this.#context.consoles[name];
+    const { settings } = this.#context;
+    // Who gives a template wants just that.
+    const isTorchruns = !mix.isTerminal || settings.linePrefixTemplate !== null;
+    if (streams[name].isLabelled && isTorchruns) {
+      return { kind: "always", text: colour ? colouredLabel(label, rank) : label };
+    }
     if (this.#rankLabelColumns(name) === 0) return { kind: "none" };
-    const worldSize = this.#context.settings.workerCount;
-    const colour = !Deno.noColor && Deno.env.get("TERM") !== "dumb";
-    return { kind: "once-several-print", text: rankLabel(rank, { worldSize, colour }), worker: localRank };
+    const options = { ...this.#rankLabelOptions, colour };
+    return {
+      kind: "once-several-print",
+      text: rankLabel(rank, options),
+      worker: rank,
+      several: (workers) => severalRanksLabel(workers, options),
+    };
   }
 
   /** Width of the labels on the console of stream `name`; 0: there are none. */
   #rankLabelColumns(name: StreamName): number {
     const { settings, consoles } = this.#context;
     if (!consoles[name].mix.isTerminal || settings.workerCount === 1) return 0;
-    return rankLabel(0, { worldSize: settings.workerCount, colour: false }).length;
+    return rankLabel(0, { ...this.#rankLabelOptions, colour: false }).length;
+  }
+
+  get #rankLabelOptions(): { readonly worldSize: number; readonly hostName: string | null } {
+    const { worldSize, hasSeveralHosts } = this.#place;
+    return { worldSize, hostName: hasSeveralHosts ? this.#context.settings.hostName : null };
   }
 
   /** Nothing but this one stream goes to the console. */

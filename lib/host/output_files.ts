@@ -7,7 +7,7 @@ import { SystemError } from "../core/errors.ts";
 import { LineMix } from "../logs/line_mix.ts";
 import { routeStream, type StreamName } from "../logs/routing.ts";
 import { systemReason } from "./log_directory.ts";
-import type { OutputContext } from "./output.ts";
+import type { AttemptPlace, OutputContext } from "./output.ts";
 import { FileSink } from "./sinks.ts";
 
 /** One stream's file: written by the launcher, or by the worker itself. */
@@ -20,6 +20,7 @@ export interface AttemptFilesOptions {
   readonly path: string | null;
   /** What can't be made is an error; in later attempts the console takes its place. */
   readonly isFirst: boolean;
+  readonly place: AttemptPlace;
 }
 
 const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
@@ -43,7 +44,8 @@ export class AttemptFiles {
     const { settings } = context;
     for (let localRank = 0; localRank < settings.workerCount; localRank++) {
       for (const stream of STREAMS) {
-        const route = routeStream(settings, { localRank, stream, hasLogDirectory: true });
+        const rank = options.place.firstRank + localRank;
+        const route = routeStream(settings, { localRank, rank, stream, hasLogDirectory: true });
         if (!route.toFile) continue;
         const path = `${options.path}/${localRank}/${stream}.log`;
         const file = route.toConsole === "none" ? this.#makeDirect(path) : this.#makeRelayed(path);

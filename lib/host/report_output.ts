@@ -9,6 +9,7 @@ import type { LauncherLog } from "./launcher_log.ts";
 export interface ReportTargets {
   readonly log: LauncherLog;
   readonly stderrIsTerminal: boolean;
+  readonly colour: boolean;
   /** `--report FILE`; null: none. */
   readonly reportPath: string | null;
   /** TORCHELASTIC_ERROR_FILE of the launcher itself; null: none. */
@@ -21,7 +22,7 @@ const WIDTH_WITHOUT_TERMINAL = 100;
 export function putOutReport(verdict: Verdict, attempts: readonly Verdict[], targets: ReportTargets): void {
   const text = verdictText(verdict, {
     width: targets.stderrIsTerminal ? terminalWidth() : WIDTH_WITHOUT_TERMINAL,
-    colour: targets.stderrIsTerminal && !Deno.noColor,
+    colour: targets.colour,
     utcOffsetMinutes: -new Date().getTimezoneOffset(),
     attempts,
   });

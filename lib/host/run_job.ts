@@ -15,7 +15,9 @@ const FLUSH_LIMIT_MS = 5_000;
 
 /** Runs the job on this node. `notices` are said before it starts. */
 export async function runJob(plan: LaunchPlan, notices: readonly string[]): Promise<number> {
-  const consoles = openConsoles();
+  const { colour, fold, timestamps } = plan.logs;
+  const stamp = timestamps ? (await import("./stamp.ts")).newStamp : undefined;
+  const consoles = openConsoles({ colour, fold, stamp });
   const log = new LauncherLog({ console: consoles.stderr.mix, logLevel: Deno.env.get("LOGLEVEL") });
   for (const notice of notices) log.say("notice", notice);
   try {
@@ -53,6 +55,7 @@ async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): 
       putOutReport(verdict, attempts, {
         log,
         stderrIsTerminal: consoles.stderrIsTerminal,
+        colour: consoles.stderr.colour,
         reportPath: plan.reportPath,
         ownErrorFile: plan.ownErrorFile,
       });

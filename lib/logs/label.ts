@@ -33,19 +33,56 @@ const LINE_END_MAX = 13;
 /** Colours that are read on dark and light grounds; red is left to errors. */
 const RANK_COLOURS = [36, 33, 32, 35, 34, 96, 93, 92, 95, 94] as const;
 
-/** The label by which a person at a terminal tells workers apart: the global rank. */
-export function rankLabel(
-  rank: number,
-  options: { readonly worldSize: number; readonly colour: boolean },
+/** What tells the workers of one attempt apart for a person at a terminal: the global rank. */
+export interface RankLabelOptions {
+  readonly worldSize: number;
+  /** Named where the job has several machines; null: it has one. */
+  readonly hostName: string | null;
+  readonly colour: boolean;
+}
+
+/** `[3] `, or `[node1 3] `: as wide for every rank. */
+export function rankLabel(rank: number, { worldSize, hostName, colour }: RankLabelOptions): string {
+  const number = String(rank).padStart(String(worldSize - 1).length);
+  const text = hostName === null ? `[${number}]` : `[${hostName} ${number}]`;
+  return `${colour ? colouredLabel(text, rank) : text} `;
+}
+
+/** `[ranks 0-7,9] `: the label of a line that several workers have written. */
+export function severalRanksLabel(
+  ranks: readonly number[],
+  { hostName, colour }: Omit<RankLabelOptions, "worldSize">,
 ): string {
-  const text = `[${String(rank).padStart(String(options.worldSize - 1).length)}]`;
-  if (!options.colour) return `${text} `;
-  return `\x1b[${RANK_COLOURS[rank % RANK_COLOURS.length]}m${text}\x1b[39m `;
+  const text = `[${hostName === null ? "" : `${hostName} `}ranks ${rangesText(ranks)}]`;
+  return colour ? `\x1b[1m${text}\x1b[22m ` : `${text} `;
+}
+
+/** `label` in the colour of worker `rank`. */
+export function colouredLabel(label: string, rank: number): string {
+  return `\x1b[${RANK_COLOURS[rank % RANK_COLOURS.length]}m${label}\x1b[39m`;
+}
+
+/** More of them than this would take the line's own place. */
+const RANGES_MAX = 6;
+
+/** "0-3,7": ranks in ascending order; where they are too scattered, how many there are instead of the rest. */
+export function rangesText(ranks: readonly number[]): string {
+  const sorted = ranks.toSorted((a, b) => a - b);
+  const ranges: string[] = [];
+  for (let start = 0; start < sorted.length;) {
+    let end = start;
+    while (sorted[end + 1] === sorted[end]! + 1) end++;
+    ranges.push(start === end ? `${sorted[start]}` : `${sorted[start]}-${sorted[end]}`);
+    start = end + 1;
+  }
+  if (ranges.length <= RANGES_MAX) return ranges.join(",");
+  return `${ranges.slice(0, RANGES_MAX - 1).join(",")},… (${sorted.length} in all)`;
 }
 
 /** Puts a label in front of every line of one stream; a line may come in pieces. */
 export class LineLabeller {
-  readonly #label: Uint8Array;
+  #text: string;
+  #label: Uint8Array;
   /** What a carriage return does: it stays and the label is repeated, or it becomes a newline. */
   readonly #carriageReturn: "kept" | "newline";
   #atLineStart = true;
@@ -53,8 +90,16 @@ export class LineLabeller {
   #scratch = new Uint8Array(0);
 
   constructor(label: string, options: { readonly carriageReturn: "kept" | "newline" }) {
+    this.#text = label;
     this.#label = utf8(label);
     this.#carriageReturn = options.carriageReturn;
+  }
+
+  /** Lines that begin from now on have another label. */
+  setLabel(label: string): void {
+    if (label === this.#text) return;
+    this.#text = label;
+    this.#label = utf8(label);
   }
 
   /** The line went on elsewhere: the next byte begins a new one. */

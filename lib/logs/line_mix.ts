@@ -5,10 +5,14 @@
  * is. And one stream at a time may own the console's *open line*, an unfinished one: a progress bar at once, a
  * prompt when its stream has been silent for a moment. Whoever writes next ends the open line first. Progress bars
  * that don't own it are seen with their last state only.
+ *
+ * Where a mix folds (lib/logs/line_fold.ts), whole lines of labelled streams wait there for equal ones; what stays
+ * unfinished never waits, and lets its stream's waiting lines out first.
  */
 
 import { concat, utf8 } from "../core/bytes.ts";
 import { LineLabeller } from "./label.ts";
+import { type FoldedLine, LineFold } from "./line_fold.ts";
 import { isProgress, lastStateStart, LineFramer } from "./line_framer.ts";
 
 const NEWLINE = utf8("\n");
@@ -20,7 +24,25 @@ export type StreamLabel =
   | { readonly kind: "none" }
   | { readonly kind: "always"; readonly text: string }
   /** From the moment on that a second worker prints: who prints alone needs no label. */
-  | { readonly kind: "once-several-print"; readonly text: string; readonly worker: number };
+  | RankStreamLabel;
+
+/** A label by global rank, for people. */
+export interface RankStreamLabel {
+  readonly kind: "once-several-print";
+  readonly text: string;
+  /** The global rank. */
+  readonly worker: number;
+  /** The label of a line that several have written. */
+  readonly several: (workers: readonly number[]) => string;
+}
+
+export interface LineMixOptions {
+  readonly isTerminal: boolean;
+  /** Equal lines of several workers become one. */
+  readonly folds?: boolean;
+  /** What stands before every line: the time, as the console shows it. */
+  readonly stamp?: () => string;
+}
 
 const CARRIAGE_RETURN = 13;
 const NOTHING = new Uint8Array(0);
@@ -36,6 +58,10 @@ export interface MixedStreamOptions {
 export class LineMix {
   readonly #write: (bytes: Uint8Array) => void;
   readonly isTerminal: boolean;
+  /** For streams. The text before every line that is written now; undefined: there is none. */
+  readonly stamp: (() => string) | undefined;
+  /** For streams. Where lines wait for equal ones; undefined: nowhere. */
+  readonly fold: LineFold<MixedStream> | undefined;
   /** Whose unfinished line the console shows, if any. */
   #owner: MixedStream | undefined;
   #openLineIsProgress = false;
@@ -43,9 +69,11 @@ export class LineMix {
   readonly #printers = new Set<number>();
 
   /** `write` must copy what it is given, or be done with it when it returns. */
-  constructor(write: (bytes: Uint8Array) => void, options: { readonly isTerminal: boolean }) {
+  constructor(write: (bytes: Uint8Array) => void, options: LineMixOptions) {
     this.#write = write;
     this.isTerminal = options.isTerminal;
+    this.stamp = options.stamp;
+    this.fold = options.folds ? new LineFold((line) => this.#writeFolded(line)) : undefined;
   }
 
   addStream(options: MixedStreamOptions): MixedStream {
@@ -54,8 +82,45 @@ export class LineMix {
 
   /** Writes whole lines that belong to no stream: the launcher's own. */
   writeLines(bytes: Uint8Array): void {
-    this.write([bytes], undefined);
+    if (this.fold !== undefined) this.fold.addOwn(bytes, "");
+    else this.#writeOwn(bytes);
+  }
+
+  /** Some line waits for equal ones: call `turn` in a moment. */
+  get holdsLines(): boolean {
+    return this.fold !== undefined && !this.fold.isEmpty;
+  }
+
+  /** A moment is over. */
+  turn(): void {
+    this.fold?.turn();
+  }
+
+  /** Nothing waits any longer. */
+  flush(): void {
+    this.fold?.flushAll();
+  }
+
+  #writeOwn(bytes: Uint8Array): void {
+    const labeller = this.stamp && new LineLabeller(this.stamp(), { carriageReturn: "kept" });
+    this.write([labeller?.label(bytes) ?? bytes], undefined);
     this.close();
+  }
+
+  #writeFolded({ bytes, streams, stamp }: FoldedLine<MixedStream>): void {
+    const [first, second] = streams;
+    if (first === undefined) return this.#writeOwn(bytes);
+    if (second === undefined) return first.writeLines([bytes], stamp);
+    const workers = streams.map(({ worker }) => worker);
+    for (const worker of workers) this.severalPrint(worker);
+    const labeller = new LineLabeller(stamp + first.labelOf(workers), { carriageReturn: "kept" });
+    this.write([labeller.label(bytes)], undefined);
+    this.close();
+  }
+
+  /** For streams. Whether the console's open line is that of `stream`. */
+  isOpenFor(stream: MixedStream): boolean {
+    return this.#owner === stream;
   }
 
   /** For streams. Writes as `stream`, which may go on with its own open line. */
@@ -101,6 +166,8 @@ export class MixedStream {
   readonly #label: StreamLabel;
   readonly #framer: LineFramer;
   readonly #labeller: LineLabeller | undefined;
+  /** Where its whole lines wait, if they do. */
+  readonly #fold: LineFold<MixedStream> | undefined;
   /** The state of this stream's open line, for when it is erased. */
   #shown = NOTHING;
   /** What another's line has erased: it comes back before this stream's next bytes. */
@@ -109,14 +176,27 @@ export class MixedStream {
   constructor(mix: LineMix, options: MixedStreamOptions) {
     this.#mix = mix;
     this.#label = options.label;
-    this.#isRaw = options.isAlone && options.label.kind === "none";
+    const isLabelled = options.label.kind !== "none" || mix.stamp !== undefined;
+    this.#isRaw = options.isAlone && !isLabelled;
     // A label makes lines of what a bar overwrites, except where a person watches.
-    const becomesLines = options.label.kind !== "none" && !mix.isTerminal;
+    const becomesLines = isLabelled && !mix.isTerminal;
     this.#framer = new LineFramer({ carriageReturnEnds: becomesLines });
-    if (options.label.kind !== "none") {
-      const carriageReturn = becomesLines ? "newline" : "kept";
-      this.#labeller = new LineLabeller(options.label.text, { carriageReturn });
+    if (isLabelled) {
+      const text = options.label.kind === "none" ? "" : options.label.text;
+      this.#labeller = new LineLabeller(text, { carriageReturn: becomesLines ? "newline" : "kept" });
     }
+    this.#fold = options.label.kind === "once-several-print" ? mix.fold : undefined;
+    this.#fold?.open(this);
+  }
+
+  /** The global rank, where that tells workers apart. */
+  get worker(): number {
+    return this.#label.kind === "once-several-print" ? this.#label.worker : -1;
+  }
+
+  /** For the mix. The label of a line that `workers` have written. */
+  labelOf(workers: readonly number[]): string {
+    return this.#label.kind === "once-several-print" ? this.#label.several(workers) : "";
   }
 
   /** An unfinished line is held back that `showUnfinished` should show after a moment of silence. */
@@ -138,12 +218,20 @@ export class MixedStream {
     }
     const lines = this.#framer.push(chunk);
     if (lines.length > 0) {
-      this.#writePieces(lines);
-      this.#leave(NEWLINE);
+      if (this.#fold === undefined) this.writeLines(lines, this.#stamp());
+      else this.#foldLines(this.#fold, concat(lines));
     }
     if (!isProgress(this.#framer.held)) return;
     if (this.#mix.mayLeaveOpen(this)) this.#writeUnfinished();
     else this.#framer.keepLastState();
+  }
+
+  #foldLines(fold: LineFold<MixedStream>, lines: Uint8Array): void {
+    const stamp = this.#stamp();
+    // An open line ends where it is.
+    const openEnd = this.#mix.isOpenFor(this) ? lines.indexOf(NEWLINE[0]!) + 1 : 0;
+    if (openEnd > 0) this.writeLines([lines.subarray(0, openEnd)], stamp);
+    if (openEnd < lines.length) fold.add(this, lines.subarray(openEnd), stamp);
   }
 
   /** The stream has been silent for a moment: a prompt may be waiting for its answer. */
@@ -157,6 +245,13 @@ export class MixedStream {
     this.#erased = NOTHING;
     this.push(line);
     if (this.#hasUnfinished) this.#writeUnfinished();
+    this.#fold?.close(this);
+  }
+
+  /** For the mix, too: whole lines that waited. */
+  writeLines(lines: readonly Uint8Array[], stamp: string): void {
+    this.#writePieces(lines, stamp);
+    this.#leave(NEWLINE);
   }
 
   /** For the mix. Another's line came in between: this stream goes on in a new line. */
@@ -170,15 +265,23 @@ export class MixedStream {
     return this.#framer.held.length > 0;
   }
 
-  get #labelIsShown(): boolean {
+  /** What stands before each line now. */
+  #labelNow(stamp: string): string {
     const label = this.#label;
-    return label.kind !== "once-several-print" || this.#mix.severalPrint(label.worker);
+    if (label.kind === "none") return stamp;
+    const isShown = label.kind === "always" || this.#mix.severalPrint(label.worker);
+    return isShown ? stamp + label.text : stamp;
+  }
+
+  #stamp(): string {
+    return this.#mix.stamp?.() ?? "";
   }
 
   #writeUnfinished(): void {
+    this.#fold?.flush(this);
     const pieces = this.#framer.take();
     const unfinished = concat(pieces);
-    const lastByte = this.#writePieces(pieces);
+    const lastByte = this.#writePieces(pieces, this.#stamp());
     // A carriage return at a stream's end may have become a newline.
     this.#leave(lastByte === NEWLINE[0] ? NEWLINE : unfinished);
   }
@@ -198,13 +301,15 @@ export class MixedStream {
   }
 
   /** Returns the last byte written. */
-  #writePieces(pieces: readonly Uint8Array[]): number | undefined {
+  #writePieces(pieces: readonly Uint8Array[], stamp: string): number | undefined {
     const labeller = this.#labeller;
-    if (labeller === undefined || !this.#labelIsShown) {
+    const label = labeller === undefined ? "" : this.#labelNow(stamp);
+    if (labeller === undefined || label === "") {
       this.#mix.write(pieces, this);
       for (const piece of pieces) labeller?.pass(piece);
       return pieces.at(-1)?.at(-1);
     }
+    labeller.setLabel(label);
     // The open line of another is ended before this one's label is made.
     this.#mix.write([], this);
     let lastByte: number | undefined;

@@ -10,6 +10,8 @@ export interface RoutingSettings {
   readonly redirects: Masks;
   readonly tee: Masks;
   readonly localRanksFilter: readonly number[] | null;
+  /** Global ranks that reach the console, as ranges; null: all. Ours, and so in force without a directory too. */
+  readonly ranksShown: readonly { readonly first: number; readonly last: number }[] | null;
 }
 
 export type StreamName = "stdout" | "stderr";
@@ -17,8 +19,8 @@ export type StreamName = "stdout" | "stderr";
 export interface StreamRoute {
   /** The stream is kept in `<stream>.log`. */
   readonly toFile: boolean;
-  /** As it is, with a label before each line, or not at all. */
-  readonly toConsole: "raw" | "labelled" | "none";
+  /** As it is, with a label before each line, not at all, or not at all but kept for the failure report. */
+  readonly toConsole: "raw" | "labelled" | "none" | "kept";
 }
 
 const MASK_BITS: Readonly<Record<StreamName, number>> = { stdout: 1, stderr: 2 };
@@ -26,17 +28,25 @@ const MASK_BITS: Readonly<Record<StreamName, number>> = { stdout: 1, stderr: 2 }
 /** Route of one stream; `hasLogDirectory` is false with `--log-dir=/dev/null`, which switches all options off. */
 export function routeStream(
   settings: RoutingSettings,
-  of: { readonly localRank: number; readonly stream: StreamName; readonly hasLogDirectory: boolean },
+  of: {
+    readonly localRank: number;
+    readonly rank: number;
+    readonly stream: StreamName;
+    readonly hasLogDirectory: boolean;
+  },
 ): StreamRoute {
-  if (!of.hasLogDirectory) return { toFile: false, toConsole: "raw" };
+  const isShown = settings.ranksShown === null ||
+    settings.ranksShown.some(({ first, last }) => first <= of.rank && of.rank <= last);
+  const toConsole = isShown ? "raw" : of.stream === "stderr" ? "kept" : "none";
+  if (!of.hasLogDirectory) return { toFile: false, toConsole };
   const bit = MASK_BITS[of.stream];
   const isTeed = (maskOf(settings.tee, of.localRank) & bit) !== 0;
   const isRedirected = (maskOf(settings.redirects, of.localRank) & bit) !== 0;
   const isChosen = settings.localRanksFilter === null || settings.localRanksFilter.length === 0 ||
     settings.localRanksFilter.includes(of.localRank);
-  if (isTeed) return { toFile: true, toConsole: isChosen ? "labelled" : "none" };
+  if (isTeed) return { toFile: true, toConsole: isChosen && isShown ? "labelled" : "none" };
   if (isRedirected) return { toFile: true, toConsole: "none" };
-  return { toFile: false, toConsole: isChosen ? "raw" : "none" };
+  return { toFile: false, toConsole: isChosen ? toConsole : "none" };
 }
 
 function maskOf(masks: Masks, localRank: number): number {

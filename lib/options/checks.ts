@@ -23,6 +23,7 @@ export function checkCombinations(parsed: ParsedOptions): Findings {
   const rendezvous = chooseRendezvous(parsed.values);
   checkProgram(parsed, findings);
   checkRendezvous(parsed, rendezvous, findings);
+  checkMessages(parsed, findings);
   noticeUnusedPlaces(parsed, rendezvous, findings);
   noticeWhatIsNotInForce(parsed, findings);
   return findings;
@@ -111,6 +112,13 @@ function noticeUnusedPlaces(parsed: ParsedOptions, choice: RendezvousChoice, { n
   if (choice.backend !== "static" && parsed.values.nodeRank !== 0) {
     notices.push(`${given("nodeRank")} is not used: ranks are fixed by hand only with static rendezvous`);
   }
+}
+
+function checkMessages(parsed: ParsedOptions, { problems }: Findings): void {
+  if (!parsed.values.verbose || !parsed.values.quiet) return;
+  problems.push({
+    message: "--verbose and --quiet cannot go together: one asks for more, the other for less",
+  });
 }
 
 function noticeWhatIsNotInForce(parsed: ParsedOptions, { notices }: Findings): void {

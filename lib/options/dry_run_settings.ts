@@ -2,7 +2,7 @@
 
 import { durationText } from "../core/time.ts";
 import { cpuListText } from "./cpus.ts";
-import type { LaunchPlan, StreamMasks } from "./launch_plan.ts";
+import type { LaunchPlan, RankRange } from "./launch_plan.ts";
 import type { OptionName } from "./options.ts";
 import { shellCommand } from "./shell_words.ts";
 
@@ -106,8 +106,30 @@ export const SETTINGS: readonly SettingRow[] = [
       "logLinePrefixTemplate",
       (text) => text ?? "[${role_name}${local_rank}]:",
     ),
+    log(
+      "ranksShown",
+      "Global ranks on the console",
+      "ranks",
+      (ranges) => ranges?.map(rangeText).join(",") ?? "all",
+    ),
+    log("colour", "Colour", "color"),
+    log("timestamps", "Timestamps", "timestamps"),
+    log("fold", "Equal lines become one", "fold", (when) => when === "auto" ? "on a terminal" : "never"),
+    log(
+      "fileBytesMax",
+      "Log file limit",
+      "logMaxSize",
+      (bytes) => bytes === null ? "none" : `${bytes} bytes`,
+    ),
     log("duplicateStdoutFilters", "Stdout filters", "duplicateStdoutFilters"),
     log("duplicateStderrFilters", "Stderr filters", "duplicateStderrFilters"),
+    row(
+      "messages",
+      "Own messages",
+      null,
+      ({ messages }) => ({ ...messages }),
+      ({ messages }) => `${messages.verbosity}, ${messages.format}`,
+    ),
     row("reportPath", "Report", "report", (plan) => plan.reportPath),
     row("ownErrorFile", "Own error file", null, (plan) => plan.ownErrorFile),
   ]),
@@ -155,8 +177,12 @@ function log<Field extends keyof LaunchPlan["logs"]>(
 }
 
 /** Masks by rank become an object, with the ranks as keys. */
-function asJson(value: StreamMasks | string | readonly (string | number)[] | null): Json {
+function asJson(value: LaunchPlan["logs"][keyof LaunchPlan["logs"]]): Json {
   return value instanceof Map ? Object.fromEntries(value) : value as Json;
+}
+
+function rangeText({ first, last }: RankRange): string {
+  return first === last ? String(first) : `${first}-${last}`;
 }
 
 function plainText(value: Json): string {

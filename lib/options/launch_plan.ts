@@ -39,6 +39,28 @@ export interface LogSettings {
   readonly linePrefixTemplate: string | null;
   readonly duplicateStdoutFilters: readonly string[];
   readonly duplicateStderrFilters: readonly string[];
+  /** `--ranks`: global ranks that reach the console; null: all. */
+  readonly ranksShown: readonly RankRange[] | null;
+  /** "auto": on a terminal, as far as the environment wants it. */
+  readonly colour: "auto" | "always" | "never";
+  readonly timestamps: boolean;
+  /** "auto": on a terminal, equal lines of several workers become one. */
+  readonly fold: "auto" | "never";
+  /** `--log-max-size`; null: files have no limit. */
+  readonly fileBytesMax: number | null;
+}
+
+/** Ranks from `first` to `last`, both included. */
+export interface RankRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The launcher's own messages. */
+export interface MessageSettings {
+  /** "normal": as LOGLEVEL says. */
+  readonly verbosity: "quiet" | "normal" | "verbose";
+  readonly format: "text" | "json";
 }
 
 /** Where the workers meet when the job has one node. */
@@ -95,6 +117,7 @@ export interface LaunchPlan {
   /** TORCHELASTIC_ERROR_FILE of the launcher itself, which receives the root cause; null: none. */
   readonly ownErrorFile: string | null;
   readonly logs: LogSettings;
+  readonly messages: MessageSettings;
   /** TORCHELASTIC_ENABLE_FILE_TIMER=1 with the FIFO's path, or null for a generated one; undefined: off. */
   readonly fileTimer: { readonly path: string | null } | undefined;
   /** TORCHELASTIC_UNINTERRUPTIBLE_STATE_TIMEOUT; null: off. */

@@ -61,6 +61,15 @@ export interface Options {
   readonly keepDaemons: boolean;
   readonly exitCode: "torchrun" | "worker";
   readonly report: string | null;
+  readonly color: "auto" | "always" | "never";
+  /** Global ranks; empty: all. */
+  readonly ranks: string;
+  readonly timestamps: boolean;
+  readonly fold: "auto" | "never";
+  readonly logMaxSize: string | null;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
+  readonly logFormat: "text" | "json";
   readonly force: boolean;
   readonly dryRun: "off" | "text" | "json";
 }

@@ -1,6 +1,7 @@
 /** The options that only muster has. None of them may be the beginning of one of torchrun's spellings. */
 
 import { type OptionRow, type OptionSpec, optionSpec } from "./spec.ts";
+import { parseByteSize, parseRankRanges } from "./log_values.ts";
 import { checkNotNegative, parseForwardedSignals } from "./values.ts";
 
 const ROWS: readonly OptionRow[] = [
@@ -91,6 +92,84 @@ const ROWS: readonly OptionRow[] = [
     help:
       "How output reaches the console: relay (default; whole lines, the last ones kept for the failure report) " +
       "or inherit (workers write to the launcher's own output).",
+  },
+  {
+    name: "color",
+    long: "color",
+    kind: "text",
+    default: "auto",
+    choices: ["auto", "always", "never"],
+    metavar: "WHEN",
+    group: "Output",
+    tier: "common",
+    help: "Colour labels by rank: auto (default; on a terminal, unless NO_COLOR is set), always or never.",
+  },
+  {
+    name: "ranks",
+    long: "ranks",
+    kind: "text",
+    default: "",
+    metavar: "LIST",
+    check: parseRankRanges,
+    group: "Output",
+    tier: "common",
+    help:
+      "Show only these global ranks on the console, such as 0,8-15. Log files and the failure report have all.",
+  },
+  {
+    name: "timestamps",
+    long: "timestamps",
+    kind: "flag",
+    group: "Output",
+    tier: "common",
+    help: "Put the time before every line on the console.",
+  },
+  {
+    name: "fold",
+    long: "fold",
+    kind: "text",
+    default: "auto",
+    choices: ["auto", "never"],
+    metavar: "WHEN",
+    group: "Output",
+    help:
+      "Make one line of equal lines that several workers write within a moment, with their ranks: auto (default; on " +
+      "a terminal) or never.",
+  },
+  {
+    name: "logMaxSize",
+    long: "log-max-size",
+    kind: "text",
+    metavar: "SIZE",
+    check: parseByteSize,
+    group: "Output",
+    help:
+      "Keep at most SIZE of each log file, such as 100M or 1G: its beginning and its end, with a line that says " +
+      "what was left out.",
+  },
+  {
+    name: "verbose",
+    long: "verbose",
+    kind: "flag",
+    group: "Output",
+    help: "Say what the launcher does. Takes LOGLEVEL's place.",
+  },
+  {
+    name: "quiet",
+    long: "quiet",
+    kind: "flag",
+    group: "Output",
+    help: "Of the launcher's own messages show only warnings, errors and the failure report.",
+  },
+  {
+    name: "logFormat",
+    long: "log-format",
+    kind: "text",
+    default: "text",
+    choices: ["text", "json"],
+    metavar: "FORMAT",
+    group: "Output",
+    help: "The launcher's own messages: text (default) or json (one object for each line).",
   },
   {
     name: "dryRun",

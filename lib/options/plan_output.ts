@@ -6,9 +6,13 @@ import type { Findings } from "./findings.ts";
 import type { LaunchPlan, LogSettings } from "./launch_plan.ts";
 import { type MachineView, variable } from "./machine_view.ts";
 import type { Options, ParsedOptions } from "./options.ts";
+import { parseByteSize, parseRankRanges } from "./log_values.ts";
 import { parseRankList, parseStreamMasks } from "./values.ts";
 
-export type Output = Pick<LaunchPlan, "console" | "stdinRank" | "reportPath" | "ownErrorFile" | "logs">;
+export type Output = Pick<
+  LaunchPlan,
+  "console" | "stdinRank" | "reportPath" | "ownErrorFile" | "logs" | "messages"
+>;
 
 export function planOutput(parsed: ParsedOptions, machine: MachineView, findings: Findings): Output {
   const { values } = parsed;
@@ -21,6 +25,10 @@ export function planOutput(parsed: ParsedOptions, machine: MachineView, findings
     reportPath: values.report,
     ownErrorFile,
     logs: planLogs(parsed, machine, findings),
+    messages: {
+      verbosity: values.quiet ? "quiet" : values.verbose ? "verbose" : "normal",
+      format: values.logFormat,
+    },
   };
 }
 
@@ -58,5 +66,10 @@ function planLogs(parsed: ParsedOptions, machine: MachineView, { problems, reaso
     linePrefixTemplate: values.logLinePrefixTemplate || inherited,
     duplicateStdoutFilters: values.duplicateStdoutFilters,
     duplicateStderrFilters: values.duplicateStderrFilters,
+    ranksShown: checkedValue(parseRankRanges(values.ranks)),
+    colour: values.color,
+    timestamps: values.timestamps,
+    fold: values.fold,
+    fileBytesMax: values.logMaxSize === null ? null : checkedValue(parseByteSize(values.logMaxSize)),
   };
 }

@@ -59,7 +59,7 @@ Deno.test("terminal: a progress bar is seen state by state while other workers p
       for state in 10 50 100; do printf "\\rbar $state%%"; : >state.$state; until [ -e go.$state ]; do sleep 0.02; done; done
       echo; : >end
     else
-      for state in 10 50 100; do until [ -e state.$state ]; do sleep 0.02; done; sleep 0.1; echo "line $state"; : >go.$state; done
+      for state in 10 50 100; do until [ -e state.$state ]; do sleep 0.02; done; sleep 0.1; echo "line $state"; sleep 0.3; : >go.$state; done
     fi`,
   );
   const at = (text: string) => {
@@ -106,11 +106,11 @@ Deno.test("terminal: a worker that prints alone has no label, and NO_COLOR takes
   assertMatch(alone, /^first\r$/m);
   const both = await onTerminal(
     ["--nproc-per-node=2"],
-    "for i in 1 2 3 4 5 6 7 8 9; do echo line; sleep 0.05; done",
+    "for i in 1 2 3 4 5 6 7 8 9; do echo line $RANK; sleep 0.05; done",
     {
       env: { NO_COLOR: "1" },
     },
   );
-  assertMatch(both, /^\[0\] line\r$/m);
-  assertMatch(both, /^\[1\] line\r$/m);
+  assertMatch(both, /^\[0\] line 0\r$/m);
+  assertMatch(both, /^\[1\] line 1\r$/m);
 });

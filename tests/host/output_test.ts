@@ -11,6 +11,7 @@ const SETTINGS: OutputSettings = {
   redirects: 0,
   tee: 0,
   localRanksFilter: null,
+  ranksShown: null,
   console: "relay",
   workerCount: 1,
   role: "default",
@@ -50,7 +51,8 @@ async function run(setup: Setup, check: (outcome: Outcome) => void | Promise<voi
           return Promise.resolve(bytes.length);
         },
       }, { isFile: false });
-      return { writer, mix: new LineMix((bytes) => writer.push(bytes), { isTerminal: false }) };
+      const mix = new LineMix((bytes) => writer.push(bytes), { isTerminal: false });
+      return { writer, mix, colour: false };
     };
     const stdout = open("stdout");
     const stderr = setup.oneConsole ? stdout : open("stderr");
@@ -187,7 +189,7 @@ Deno.test("OutputHub.startAttempt() refuses a first attempt whose files can't be
   try {
     const directory = LogDirectory.create({ baseDirectory: base, jobId: "job" });
     const writer = new ConsoleWriter({ write: (bytes) => Promise.resolve(bytes.length) }, { isFile: false });
-    const console = { writer, mix: new LineMix(() => {}, { isTerminal: false }) };
+    const console = { writer, mix: new LineMix(() => {}, { isTerminal: false }), colour: false };
     const warnings: string[] = [];
     const context = {
       settings: { ...SETTINGS, redirects: 3 as const },

@@ -1,6 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { concat, fromUtf8, utf8 } from "../../lib/core/bytes.ts";
-import { lineLabel, LineLabeller, rankLabel } from "../../lib/logs/label.ts";
+import {
+  colouredLabel,
+  lineLabel,
+  LineLabeller,
+  rangesText,
+  rankLabel,
+  severalRanksLabel,
+} from "../../lib/logs/label.ts";
 
 const VALUES = { roleName: "trainer", localRank: 3, rank: 11, hostName: "node1" };
 
@@ -21,9 +28,9 @@ Deno.test("lineLabel() fills a template as Python's safe_substitute does", () =>
 });
 
 Deno.test("rankLabel() is as wide for every rank, and coloured only where that is wanted", () => {
-  assertEquals(rankLabel(3, { worldSize: 16, colour: false }), "[ 3] ");
-  assertEquals(rankLabel(12, { worldSize: 16, colour: false }), "[12] ");
-  assertEquals(rankLabel(0, { worldSize: 2, colour: true }), "\x1b[36m[0]\x1b[39m ");
+  assertEquals(rankLabel(3, { worldSize: 16, hostName: null, colour: false }), "[ 3] ");
+  assertEquals(rankLabel(12, { worldSize: 16, hostName: null, colour: false }), "[12] ");
+  assertEquals(rankLabel(0, { worldSize: 2, hostName: null, colour: true }), "\x1b[36m[0]\x1b[39m ");
 });
 
 /** Feeds `text` whole and byte by byte: the result must be the same. */
@@ -59,4 +66,25 @@ Deno.test("LineLabeller has room for labels much longer than the lines", () => {
   const label = "x".repeat(300);
   const labeller = new LineLabeller(label, { carriageReturn: "newline" });
   assertEquals(fromUtf8(labeller.label(utf8("\n".repeat(50)))), `${label}\n`.repeat(50));
+});
+
+Deno.test("rankLabel() and severalRanksLabel() name the host where there are several", () => {
+  assertEquals(rankLabel(3, { worldSize: 16, hostName: "node1", colour: false }), "[node1  3] ");
+  assertEquals(severalRanksLabel([1, 0, 2], { hostName: "node1", colour: false }), "[node1 ranks 0-2] ");
+  assertEquals(severalRanksLabel([5, 7], { hostName: null, colour: true }), "\x1b[1m[ranks 5,7]\x1b[22m ");
+  assertEquals(colouredLabel("[default1]:", 1), "\x1b[33m[default1]:\x1b[39m");
+});
+
+Deno.test("rangesText() names ranks as ranges, and counts them where they are too scattered", () => {
+  assertEquals(rangesText([3]), "3");
+  assertEquals(rangesText([9, 1, 0, 2, 7]), "0-2,7,9");
+  assertEquals(rangesText([0, 2, 4, 6, 8, 10, 12]), "0,2,4,6,8,… (7 in all)");
+});
+
+Deno.test("LineLabeller.setLabel() changes the label of the lines that begin from then on", () => {
+  const labeller = new LineLabeller("a ", { carriageReturn: "kept" });
+  const shown = [labeller.label(utf8("1\n2"))].map(fromUtf8);
+  labeller.setLabel("longer ");
+  shown.push(fromUtf8(labeller.label(utf8("2\n3\n"))));
+  assertEquals(shown, ["a 1\na 2", "2\nlonger 3\n"]);
 });

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { fromUtf8, utf8 } from "../../lib/core/bytes.ts";
 import { Prng } from "../../lib/core/prng.ts";
-import { LineMix, type MixedStream } from "../../lib/logs/line_mix.ts";
+import { LineMix, type LineMixOptions, type MixedStream } from "../../lib/logs/line_mix.ts";
 
 /** A mix that collects what it writes. */
-function newMix(options: { isTerminal: boolean }) {
+function newMix(options: LineMixOptions) {
   let text = "";
   const mix = new LineMix((bytes) => text += fromUtf8(bytes), options);
   return {
@@ -13,7 +13,10 @@ function newMix(options: { isTerminal: boolean }) {
     add: (text: string | null = null, isAlone = false) =>
       mix.addStream({ label: text === null ? { kind: "none" } : { kind: "always", text }, isAlone }),
     addWorker: (worker: number) =>
-      mix.addStream({ label: { kind: "once-several-print", text: `[${worker}] `, worker }, isAlone: false }),
+      mix.addStream({
+        label: { kind: "once-several-print", text: `[${worker}] `, worker, several: (all) => `[${all}] ` },
+        isAlone: false,
+      }),
   };
 }
 
@@ -200,4 +203,77 @@ Deno.test("LineMix does not put a label into a line or bar that went out without
   push(a, "\r10%");
   push(a, "\r20%");
   assertEquals(text(), "Name? Ada\n[1] B\n\r[0] 10%\r[0] 20%");
+});
+
+const FOLDING = { isTerminal: true, folds: true };
+
+Deno.test("LineMix folds equal lines of workers, and labels them with all ranks", () => {
+  const { mix, addWorker, text } = newMix(FOLDING);
+  const [a, b, c] = [addWorker(0), addWorker(1), addWorker(2)];
+  for (const stream of [a, b, c]) push(stream, "loading\n");
+  push(a, "mine\nours\n");
+  push(b, "ours\n");
+  assertEquals([text(), mix.holdsLines], ["[0,1,2] loading\n", true]);
+  mix.turn();
+  mix.turn();
+  assertEquals(text(), "[0,1,2] loading\n[0] mine\n[0,1] ours\n");
+});
+
+Deno.test("LineMix lets out what a stream has said before it shows the stream's prompt or bar", () => {
+  const { mix, addWorker, text } = newMix(FOLDING);
+  const [a, b] = [addWorker(0), addWorker(1)];
+  push(a, "one\nName? ");
+  push(b, "other\n");
+  assertEquals(text(), "");
+  a.showUnfinished();
+  assertEquals(text(), "one\nName? ");
+  // It goes on in its own line, without waiting.
+  push(a, "Ada\n");
+  mix.flush();
+  assertEquals(text(), "one\nName? Ada\n[1] other\n");
+  push(a, "last\n\r10%\r20%");
+  assertEquals(text(), "one\nName? Ada\n[1] other\n[0] last\n\r[0] 10%\r[0] 20%");
+});
+
+Deno.test("LineMix erases a bar for a line that has waited, and brings it back", () => {
+  const { mix, addWorker, text } = newMix(FOLDING);
+  const [a, b] = [addWorker(0), addWorker(1)];
+  push(a, "\r10%\r20%");
+  push(b, "saved\n");
+  assertEquals(text(), "\r10%\r20%");
+  mix.flush();
+  assertEquals(text(), "\r10%\r20%\r\x1b[K[1] saved\n");
+  push(a, "\r30%\n");
+  mix.flush();
+  assertEquals(text(), "\r10%\r20%\r\x1b[K[1] saved\n\r[0] 30%\n");
+});
+
+Deno.test("LineMix ends an open line where it is, and folds what comes after it", () => {
+  const { addWorker, text } = newMix(FOLDING);
+  const [a, b] = [addWorker(0), addWorker(1)];
+  push(a, "\r10%\r20%");
+  push(b, "saved\n");
+  push(a, "\r30%\nsaved\n");
+  assertEquals(text(), "\r10%\r20%\r30%\n[1,0] saved\n");
+});
+
+Deno.test("LineMix puts the time before every line, of workers and the launcher, labelled or not", () => {
+  let now = 0;
+  const { mix, add, addWorker, text } = newMix({ ...FOLDING, stamp: () => `${++now}s ` });
+  push(add(), "plain\n");
+  push(add("<a> "), "labelled\n");
+  mix.writeLines(utf8("launcher\n"));
+  const [a, b] = [addWorker(0), addWorker(1)];
+  push(a, "x\ny\n");
+  push(b, "x\n");
+  mix.flush();
+  assertEquals(text(), "1s plain\n2s <a> labelled\n3s launcher\n4s [0,1] x\n4s [0] y\n");
+});
+
+Deno.test("LineMix makes lines of a bar that gets timestamps on a pipe", () => {
+  const { add, text } = newMix({ isTerminal: false, stamp: () => "T " });
+  const stream = add(null, true);
+  push(stream, "10%\r20%\r\npart");
+  stream.end();
+  assertEquals(text(), "T 10%\nT 20%\nT part");
 });

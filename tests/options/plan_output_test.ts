@@ -16,6 +16,11 @@ Deno.test("planOutput() reads torchrun's log options", () => {
       linePrefixTemplate: "${rank}: ",
       duplicateStdoutFilters: ["a,b", "c"],
       duplicateStderrFilters: [],
+      ranksShown: null,
+      colour: "auto",
+      timestamps: false,
+      fold: "auto",
+      fileBytesMax: null,
     },
   );
 });

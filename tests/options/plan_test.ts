@@ -46,7 +46,13 @@ Deno.test("planLaunch() fills every default of the plain form", () => {
       linePrefixTemplate: null,
       duplicateStdoutFilters: [],
       duplicateStderrFilters: [],
+      ranksShown: null,
+      colour: "auto",
+      timestamps: false,
+      fold: "auto",
+      fileBytesMax: null,
     },
+    messages: { verbosity: "normal", format: "text" },
     fileTimer: undefined,
     uninterruptibleTimeoutMs: null,
   });

@@ -43,7 +43,13 @@ export const PLAN: LaunchPlan = {
     linePrefixTemplate: null,
     duplicateStdoutFilters: [],
     duplicateStderrFilters: [],
+    ranksShown: null,
+    colour: "auto",
+    timestamps: false,
+    fold: "auto",
+    fileBytesMax: null,
   },
+  messages: { verbosity: "normal", format: "text" },
   fileTimer: undefined,
   uninterruptibleTimeoutMs: null,
 };
