@@ -9,7 +9,7 @@ interface Stream {
 
 /** A fold for workers 0, 1, …, each with one stream, that shows lines as `ranks text`. */
 function newFold(workers: number, bytesMax?: number) {
-  let shown: string[] = [];
+  const shown: string[] = [];
   const fold = new LineFold<Stream>(({ bytes, streams }) => {
     shown.push(`${streams.map(({ worker }) => worker).join(",")} ${fromUtf8(bytes).trimEnd()}`);
   }, bytesMax);
