@@ -12,6 +12,27 @@ export function localTime(at: WallMs, offsetMinutes: number): string {
   return `${year}-${padded(month)}-${padded(day)}_${clock.map(padded).join(":")}`;
 }
 
+/**
+ * The moment that `localTime` writes as `text` for UTC, with a fraction of a second and a "Z" or without them; null:
+ * it is written otherwise.
+ */
+export function fromLocalTime(text: string): WallMs | null {
+  const parts = /^(\d{4,})-(\d\d)-(\d\d)_(\d\d):(\d\d):(\d\d)(\.\d+)?Z?$/.exec(text)?.slice(1).map(Number);
+  if (parts === undefined) return null;
+  const [year, month, day, hours, minutes, seconds, fraction] = parts as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const days = daysSince1970(year, month, day);
+  return (days * 86_400 + hours * 3600 + minutes * 60 + seconds) * 1000 +
+    Math.round((fraction || 0) * 1000);
+}
+
 function padded(number: number): string {
   return String(number).padStart(2, "0");
 }
@@ -38,4 +59,14 @@ function civilDate(daysSince1970: number): { year: number; month: number; day: n
     month,
     day: dayOfYear - Math.floor((153 * monthFromMarch + 2) / 5) + 1,
   };
+}
+
+/** The reverse of `civilDate` (Howard Hinnant's `days_from_civil`). */
+function daysSince1970(year: number, month: number, day: number): number {
+  const yearFromMarch = month <= 2 ? year - 1 : year;
+  const era = Math.floor(yearFromMarch / 400);
+  const yearOfEra = yearFromMarch - era * 400;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
 }

@@ -4,6 +4,7 @@ import type { SayLevel } from "../agent/effect.ts";
 import { EXIT_CODES, SystemError } from "../core/errors.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import { type Consoles, openConsoles } from "./console.ts";
+import { JobWatch } from "./job_watch.ts";
 import { launch } from "./launch.ts";
 import { LauncherLog } from "./launcher_log.ts";
 import { LogDirectory } from "./log_directory.ts";
@@ -44,12 +45,18 @@ async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): 
     directory,
     warn: (text) => say("warning", text),
   });
+  const watch = new JobWatch({ plan, hostName, say, show: (lines) => log.show(lines) });
+  await watch.prepare();
   const code = await launch(plan, {
     output,
+    watch,
     hostName,
     stdinIsTerminal: Deno.stdin.isTerminal(),
     say,
-    preload: () => void Promise.all([import("./report_output.ts"), log.preload()]),
+    preload: () => {
+      void Promise.all([import("./report_output.ts"), log.preload()]);
+      watch.preload();
+    },
     report: async (verdict, attempts) => {
       const { putOutReport } = await import("./report_output.ts");
       putOutReport(verdict, attempts, {
@@ -61,6 +68,7 @@ async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): 
       });
     },
   });
+  await watch.close();
   if (code !== EXIT_CODES.success && directory.hasFiles) {
     say("notice", `Error files and logs are kept in ${directory.path}`);
   } else {

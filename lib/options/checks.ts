@@ -130,7 +130,6 @@ function noticeWhatIsNotInForce(parsed: ParsedOptions, { notices }: Findings): v
   if (values.logsSpecs !== null && values.logsSpecs !== "default") {
     notYet("logsSpecs", `logs are written as without ${quote(values.logsSpecs)}`);
   }
-  if (values.eventLogHandler === "console") notYet("eventLogHandler", "no events are written");
   if (values.startMethod !== "spawn") {
     notices.push(`${given("startMethod")} has no effect: workers are always programs started anew`);
   }

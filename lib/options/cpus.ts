@@ -41,16 +41,8 @@ export function parseCpuList(text: string): number[] {
   });
 }
 
-/** Ascending numbers in the same format: 0, 1, 2, 3, 8 to `0-3,8`. */
-export function cpuListText(cpus: readonly number[]): string {
-  const ranges: [first: number, last: number][] = [];
-  for (const cpu of cpus) {
-    const range = ranges.at(-1);
-    if (range !== undefined && range[1] === cpu - 1) range[1] = cpu;
-    else ranges.push([cpu, cpu]);
-  }
-  return ranges.map(([first, last]) => first === last ? `${first}` : `${first}-${last}`).join(",");
-}
+/** The reverse of `parseCpuList`, for ascending numbers. */
+export { rangesText as cpuListText } from "../core/ranges.ts";
 
 /** Limits of the group at `path` and all above it. In a container the path may be one that only the host knows. */
 function limitsUpwards(mount: string, path: string, limit: (folder: string) => number | null): number[] {

@@ -131,6 +131,16 @@ export const SETTINGS: readonly SettingRow[] = [
       ({ messages }) => `${messages.verbosity}, ${messages.format}`,
     ),
     row("reportPath", "Report", "report", (plan) => plan.reportPath),
+    watched("eventsPath", "Events", "events", ({ eventsPath }) => eventsPath),
+    watched("torchEvents", "torchrun's events", "eventLogHandler", ({ torchEvents }) => torchEvents),
+    watched(
+      "metrics",
+      "Metrics at",
+      "metricsPort",
+      ({ metrics }) => metrics && `${metrics.host}:${metrics.port}`,
+    ),
+    watched("metricsPath", "Metrics file", "metricsFile", ({ metricsPath }) => metricsPath),
+    watched("healthPort", "Health check port", null, ({ healthPort }) => healthPort),
     row("ownErrorFile", "Own error file", null, (plan) => plan.ownErrorFile),
   ]),
 ];
@@ -174,6 +184,16 @@ function log<Field extends keyof LaunchPlan["logs"]>(
     value: ({ logs }) => asJson(logs[field]),
     text: ({ logs }) => text(logs[field]),
   };
+}
+
+function watched(
+  field: keyof LaunchPlan["watch"],
+  label: string,
+  option: OptionName | null,
+  value: (watch: LaunchPlan["watch"]) => Json,
+): Row {
+  const text = (plan: LaunchPlan) => plainText(value(plan.watch));
+  return { name: field, label, option, reason: null, value: (plan) => value(plan.watch), text };
 }
 
 /** Masks by rank become an object, with the ranks as keys. */

@@ -74,6 +74,20 @@ export interface StoreSettings {
   readonly hostedByLauncher: boolean;
 }
 
+/** How the job is watched from outside; null: not asked for. */
+export interface WatchSettings {
+  /** `--events FILE`. */
+  readonly eventsPath: string | null;
+  /** `--event-log-handler console`: torchrun's event lines on stderr. */
+  readonly torchEvents: boolean;
+  /** `--metrics-port`: where Prometheus finds metrics. */
+  readonly metrics: { readonly host: string; readonly port: number } | null;
+  /** `--metrics-file FILE`. */
+  readonly metricsPath: string | null;
+  /** TORCHELASTIC_HEALTH_CHECK_PORT: where /healthz is served, on all addresses. */
+  readonly healthPort: number | null;
+}
+
 export interface LaunchPlan {
   readonly jobId: string;
   /** "static", "c10d", …, as it counts after `--standalone` and torchrun's own rules. */
@@ -118,6 +132,7 @@ export interface LaunchPlan {
   readonly ownErrorFile: string | null;
   readonly logs: LogSettings;
   readonly messages: MessageSettings;
+  readonly watch: WatchSettings;
   /** TORCHELASTIC_ENABLE_FILE_TIMER=1 with the FIFO's path, or null for a generated one; undefined: off. */
   readonly fileTimer: { readonly path: string | null } | undefined;
   /** TORCHELASTIC_UNINTERRUPTIBLE_STATE_TIMEOUT; null: off. */

@@ -70,6 +70,9 @@ export interface Options {
   readonly verbose: boolean;
   readonly quiet: boolean;
   readonly logFormat: "text" | "json";
+  readonly events: string | null;
+  readonly metricsPort: string | null;
+  readonly metricsFile: string | null;
   readonly force: boolean;
   readonly dryRun: "off" | "text" | "json";
 }

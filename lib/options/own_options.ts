@@ -2,7 +2,7 @@
 
 import { type OptionRow, type OptionSpec, optionSpec } from "./spec.ts";
 import { parseByteSize, parseRankRanges } from "./log_values.ts";
-import { checkNotNegative, parseForwardedSignals } from "./values.ts";
+import { checkNotNegative, parseForwardedSignals, parseListenAddress } from "./values.ts";
 
 const ROWS: readonly OptionRow[] = [
   {
@@ -80,6 +80,38 @@ const ROWS: readonly OptionRow[] = [
     group: "Output",
     tier: "common",
     help: "Write what became of the job to FILE, as JSON.",
+  },
+  {
+    name: "events",
+    long: "events",
+    kind: "text",
+    metavar: "FILE",
+    completes: "file",
+    group: "Output",
+    tier: "common",
+    help:
+      "Append what happens to the job to FILE, one JSON object a line; 'muster report FILE' makes a page of it.",
+  },
+  {
+    name: "metricsPort",
+    long: "metrics-port",
+    kind: "text",
+    metavar: "[HOST:]PORT",
+    check: parseListenAddress,
+    group: "Output",
+    help:
+      "Serve metrics for Prometheus at /metrics, and /healthz. Default host: all addresses. 0: any free port, which " +
+      "is said.",
+  },
+  {
+    name: "metricsFile",
+    long: "metrics-file",
+    kind: "text",
+    metavar: "FILE",
+    completes: "file",
+    group: "Output",
+    help:
+      "Write the metrics to FILE every 15 s, for a node exporter's textfile collector (its name ends in .prom).",
   },
   {
     name: "console",

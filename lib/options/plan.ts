@@ -15,6 +15,7 @@ import { checkVirtualRanks, chooseDevices, type DeviceChoice, inheritedDevices }
 import { planMeeting } from "./plan_meeting.ts";
 import { checkStdinRank, planOutput } from "./plan_output.ts";
 import { planStopping } from "./plan_stopping.ts";
+import { planWatch } from "./plan_watch.ts";
 import { parseWorkerCount } from "./values.ts";
 import { workerCommand } from "./worker_command.ts";
 
@@ -65,6 +66,7 @@ export function planLaunch(parsed: ParsedOptions, machine: MachineView): PlanRes
     exitCode: values.exitCode,
     ...planStopping(parsed, machine, findings),
     ...planOutput(parsed, machine, findings),
+    watch: planWatch(parsed, machine, findings),
   };
   const isPossible = problems.length === 0 && meeting !== null && command !== null;
   return {

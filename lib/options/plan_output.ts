@@ -18,7 +18,7 @@ export function planOutput(parsed: ParsedOptions, machine: MachineView, findings
   const { values } = parsed;
   const ownErrorFile = variable(machine, "TORCHELASTIC_ERROR_FILE") || null;
   if (ownErrorFile !== null) findings.reasons.set("ownErrorFile", "TORCHELASTIC_ERROR_FILE");
-  if (values.report !== null) checkReport(values.report, machine, findings);
+  if (values.report !== null) checkTarget(values.report, "--report", machine, findings);
   return {
     console: values.console,
     stdinRank: values.stdinRank,
@@ -39,12 +39,17 @@ export function checkStdinRank({ stdinRank }: Options, workerCount: number, { pr
 }
 
 /** A report that can't be written would be missed when it is needed most. */
-function checkReport(path: string, { files }: MachineView, { problems }: Findings): void {
+export function checkTarget(
+  path: string,
+  option: string,
+  { files }: MachineView,
+  { problems }: Findings,
+): void {
   const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/")) || "/" : ".";
   if (path === "" || files.kind(path) === "directory") {
-    problems.push({ message: `--report must be the name of a file: got ${quote(path)}` });
+    problems.push({ message: `${option} must be the name of a file: got ${quote(path)}` });
   } else if (files.kind(folder) !== "directory") {
-    problems.push({ message: `--report cannot be written: there is no directory ${quote(folder)}` });
+    problems.push({ message: `${option} cannot be written: there is no directory ${quote(folder)}` });
   }
 }
 

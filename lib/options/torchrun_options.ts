@@ -325,7 +325,9 @@ const ROWS: readonly OptionRow[] = [
     check: checkOneOf(EVENT_LOG_HANDLERS),
     completes: EVENT_LOG_HANDLERS,
     group: "Output",
-    help: "Where the launcher's events go: null, console or dynamic_rendezvous. console is not in force yet.",
+    help:
+      "Where torchrun's event lines go: console (the launcher's stderr), or null and dynamic_rendezvous (nowhere). " +
+      "--events has more.",
   },
   {
     name: "logsSpecs",

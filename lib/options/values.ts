@@ -115,6 +115,19 @@ export function parseEndpoint(text: string, source = "--rdzv-endpoint"): Checked
   return accept({ host, port });
 }
 
+/** `PORT` or `HOST:PORT`, to listen on; without a host all addresses. */
+export function parseListenAddress(
+  text: string,
+  source = "--metrics-port",
+): Checked<{ readonly host: string; readonly port: number }> {
+  const checked = parseEndpoint(text.includes(":") ? text : `[::]:${text}`, source);
+  if (checked.kind === "problem") return checked;
+  const { host, port } = checked.value;
+  return port === null
+    ? refuse(`${source} must be PORT or HOST:PORT: got ${quote(text)}`)
+    : accept({ host, port });
+}
+
 export interface SignalList {
   readonly signals: readonly SignalName[];
   /** Names that are no signals here, as written. */

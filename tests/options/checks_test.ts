@@ -78,17 +78,15 @@ Deno.test("checkCombinations() refuses a program that is not Python where --loca
 Deno.test("checkCombinations() says what is not in force yet", () => {
   const args = [
     "--logs-specs=mine",
-    "--event-log-handler=console",
     "--start-method=fork",
   ];
   assertEquals(findings(args, { PET_SIGNALS_TO_HANDLE: "SIGTERM,SIGFOO" }), {
     problems: [],
     notices: [
       '--logs-specs is not in force yet: logs are written as without "mine"',
-      "--event-log-handler is not in force yet: no events are written",
       "--start-method has no effect: workers are always programs started anew",
       'PET_SIGNALS_TO_HANDLE: there is no signal "SIGFOO" here; ignored',
     ],
   });
-  assertEquals(findings(["--logs-specs=default", "--event-log-handler=dynamic_rendezvous"]), quiet);
+  assertEquals(findings(["--logs-specs=default", "--event-log-handler=console"]), quiet);
 });

@@ -102,7 +102,9 @@ Deno.test("SETTINGS names each setting once", () => {
 Deno.test("SETTINGS leaves out no field of a plan but those that others stand for", () => {
   const names = new Set(SETTINGS.map((row) => row.name));
   const { plan } = dryRun([]);
-  const missing = [...Object.keys(plan), ...Object.keys(plan.logs)].filter((field) => !names.has(field));
+  const missing = [plan, plan.logs, plan.watch].flatMap((part) => Object.keys(part)).filter((field) =>
+    !names.has(field)
+  );
   // nodesMin equals nodesMax and nodeRank is 0 with one machine; the rest is in the workers' variables and fields.
   assertEquals(missing.sort(), [
     "environment",
@@ -111,5 +113,6 @@ Deno.test("SETTINGS leaves out no field of a plan but those that others stand fo
     "logs",
     "nodeRank",
     "nodesMin",
+    "watch",
   ]);
 });

@@ -38,6 +38,7 @@ Deno.test("planLaunch() fills every default of the plain form", () => {
     exitCode: "torchrun",
     reportPath: null,
     ownErrorFile: null,
+    watch: { eventsPath: null, torchEvents: false, metrics: null, metricsPath: null, healthPort: null },
     logs: {
       baseDirectory: null,
       redirects: 0,

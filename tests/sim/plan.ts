@@ -50,6 +50,7 @@ export const PLAN: LaunchPlan = {
     fileBytesMax: null,
   },
   messages: { verbosity: "normal", format: "text" },
+  watch: { eventsPath: null, torchEvents: false, metrics: null, metricsPath: null, healthPort: null },
   fileTimer: undefined,
   uninterruptibleTimeoutMs: null,
 };

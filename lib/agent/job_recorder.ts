@@ -1,0 +1,336 @@
+/**
+ * Derives what happened to the job from what the agent was told and what it asked for: nothing in the agent knows that
+ * it is watched, and nothing here can change what happens.
+ */
+
+import type { SignalName } from "../core/errors.ts";
+import { rangesText } from "../core/ranges.ts";
+import type { InstantMs, WallMs } from "../core/time.ts";
+import type { LaunchPlan } from "../options/launch_plan.ts";
+import { type ExitStatus, pythonExitCode, succeeded } from "../supervise/exit_status.ts";
+import type { AgentEffect } from "./effect.ts";
+import type { AgentEvent } from "./event.ts";
+import {
+  EVENTS_VERSION,
+  type JobEvent,
+  type JobEventBody,
+  type Outcome,
+  type RootCause,
+} from "./job_event.ts";
+import { JobProgress } from "./job_progress.ts";
+import type { Verdict } from "./report.ts";
+import { endingText } from "./words.ts";
+
+export interface RecorderSettings {
+  readonly plan: LaunchPlan;
+  readonly hostName: string;
+  /** The wall clock's time at instant 0, which is the launcher's start. */
+  readonly wallAtZero: WallMs;
+}
+
+/** A worker of the present attempt. */
+interface Seen {
+  rank: number;
+  pid: number;
+  startedAt: InstantMs | undefined;
+  stopCause: string | undefined;
+}
+
+export class JobRecorder {
+  /** How the job stands after the events so far. */
+  readonly progress = new JobProgress();
+  readonly #settings: RecorderSettings;
+  readonly #workers = new Map<number, Seen>();
+  /** What the present call has found. */
+  #found: JobEvent[] = [];
+  #now: InstantMs = 0;
+  #attempt: number | null = null;
+  #round: number | null = null;
+  #formedAt: InstantMs = 0;
+  #prepareAt: InstantMs = 0;
+  #running = 0;
+  #attemptIsOpen = false;
+  #stopSignal: SignalName | undefined;
+  /** Why workers are being stopped; the first reason counts. */
+  #cause: string | null = null;
+  /** When the failure was seen whose consequences are not over. */
+  #failedAt: InstantMs | undefined;
+  #lostMs = 0;
+
+  constructor(settings: RecorderSettings) {
+    this.#settings = settings;
+  }
+
+  /** What `event`, to which the agent answered with `effects`, means for the job, in order. */
+  observe(event: AgentEvent, effects: readonly AgentEffect[], now: InstantMs): JobEvent[] {
+    this.#found = [];
+    this.#now = now;
+    this.#onEvent(event, effects);
+    this.#onSignals(effects);
+    for (const effect of effects) this.#onEffect(effect);
+    return this.#found;
+  }
+
+  #onEvent(event: AgentEvent, effects: readonly AgentEffect[]): void {
+    switch (event.kind) {
+      case "start":
+        return this.#onStart();
+      case "store-ready": {
+        const hostedBy = this.#settings.plan.store.hostedByLauncher ? "launcher" : "worker";
+        const { address, port } = event;
+        return this.#add({ event: "store-opened", address, port, hostedBy, durationMs: this.#now });
+      }
+      case "attempt-ready":
+        return this.#onRoundFormed();
+      case "worker-started":
+        return this.#onWorkerStarted(event.localRank, event.pid);
+      case "worker-not-started":
+        this.#cause ??= event.reason;
+        return this.#add({ event: "worker-not-started", localRank: event.localRank, reason: event.reason });
+      case "worker-ended":
+        return this.#onWorkerEnded(event.localRank, event.status);
+      case "signal":
+        return this.#onSignalReceived(event.signal, effects);
+      case "watchdog-expired": {
+        const rank = [...this.#workers.values()].find(({ pid }) => pid === event.pid)?.rank ?? null;
+        return this.#add({ event: "watchdog-expired", pid: event.pid, rank, reason: event.reason });
+      }
+      case "uninterruptible": {
+        const { rank = event.localRank, pid = null } = this.#workers.get(event.localRank) ?? {};
+        this.#cause ??= `rank ${rank} is ${event.reason}`;
+        return this.#add({ event: "watchdog-expired", pid, rank, reason: event.reason });
+      }
+      case "judged":
+        return this.#onJudged(event.verdict, effects);
+      case "not-possible":
+        this.#cause ??= event.reason;
+        return;
+      case "swept":
+      case "orphan-ended":
+      case "wakeup":
+        return;
+    }
+  }
+
+  #onEffect(effect: AgentEffect): void {
+    switch (effect.kind) {
+      case "prepare-attempt":
+        this.#attempt = effect.attempt;
+        this.#prepareAt = this.#now;
+        return;
+      case "spawn": {
+        // Ranks are the agent's decision; it hands them to the worker in its environment.
+        const rank = Number(effect.environment["RANK"] ?? effect.localRank);
+        this.#workers.set(effect.localRank, { rank, pid: 0, startedAt: undefined, stopCause: undefined });
+        return;
+      }
+      case "signal-leftovers":
+        return this.#add({
+          event: "leftovers-signalled",
+          signal: effect.signal,
+          processes: effect.leftovers.map(({ pid, command }) => ({ pid, command })),
+        });
+      case "say":
+        if (effect.level !== "warning" && effect.level !== "error") return;
+        return this.#add({ event: "message", level: effect.level, text: effect.text });
+      case "judge":
+        return this.#endAttempt("failed");
+      case "exit":
+        return this.#onExit(effect.code);
+    }
+  }
+
+  #onStart(): void {
+    const { plan } = this.#settings;
+    this.#add({
+      event: "job-started",
+      version: EVENTS_VERSION,
+      program: plan.command.displayName,
+      role: plan.role,
+      workers: plan.workerCount,
+      nodesMin: plan.nodesMin,
+      nodesMax: plan.nodesMax,
+      maxRestarts: plan.maxRestarts,
+    });
+  }
+
+  /** One node: the round is formed of it alone as soon as it is ready. */
+  #onRoundFormed(): void {
+    const { plan, hostName } = this.#settings;
+    this.#round = this.#round === null ? 0 : this.#round + 1;
+    this.#formedAt = this.#now;
+    this.#running = 0;
+    this.#cause = null;
+    this.#attemptIsOpen = true;
+    this.#workers.clear();
+    this.#add({
+      event: "round-formed",
+      worldSize: plan.workerCount,
+      nodes: [{ host: hostName, nodeRank: 0, firstRank: 0, workers: plan.workerCount }],
+      durationMs: this.#now - this.#prepareAt,
+    });
+  }
+
+  #onWorkerStarted(localRank: number, pid: number): void {
+    const worker = this.#workers.get(localRank);
+    if (worker === undefined) return;
+    worker.pid = pid;
+    worker.startedAt = this.#now;
+    this.#add({ event: "worker-started", rank: worker.rank, localRank, pid });
+    const { workerCount } = this.#settings.plan;
+    if (++this.#running < workerCount) return;
+    const lostMs = this.#takeLost();
+    this.#add({
+      event: "workers-running",
+      workers: workerCount,
+      durationMs: this.#now - this.#formedAt,
+      lostMs,
+    });
+  }
+
+  #onWorkerEnded(localRank: number, status: ExitStatus): void {
+    const worker = this.#workers.get(localRank);
+    if (worker?.startedAt === undefined) return;
+    const { rank, pid, startedAt, stopCause } = worker;
+    const outcome = succeeded(status) ? "succeeded" : stopCause === undefined ? "failed" : "stopped";
+    this.#add({
+      event: "worker-ended",
+      rank,
+      localRank,
+      pid,
+      outcome,
+      exitCode: status.kind === "exited" ? status.code : null,
+      signal: status.kind === "signalled" ? status.signal : null,
+      durationMs: this.#now - startedAt,
+      cause: outcome === "stopped" ? stopCause ?? null : null,
+    });
+    if (outcome !== "failed") return;
+    this.#failedAt ??= this.#now;
+    this.#cause ??= `rank ${rank} failed: ${endingText(status)}`;
+  }
+
+  #onSignalReceived(signal: SignalName, effects: readonly AgentEffect[]): void {
+    if (this.#settings.plan.forwardSignals.includes(signal)) {
+      return this.#add({ event: "signal-received", signal, action: "forward" });
+    }
+    // The same key press, doubled by a parent that forwards it, has no effect.
+    if (this.#stopSignal !== undefined && effects.length === 0) return;
+    const action = this.#stopSignal === undefined ? "stop" : "again";
+    this.#stopSignal ??= signal;
+    this.#cause ??= `${signal} received`;
+    this.#add({ event: "signal-received", signal, action });
+  }
+
+  /** One event for all workers that get the same signal at once: a job may have thousands. */
+  #onSignals(effects: readonly AgentEffect[]): void {
+    const ranks = new Map<string, number[]>();
+    for (const effect of effects) {
+      if (effect.kind !== "signal") continue;
+      const key = `${effect.signal} ${effect.target}`;
+      const worker = this.#workers.get(effect.localRank);
+      const same = ranks.get(key) ?? [];
+      same.push(worker?.rank ?? effect.localRank);
+      ranks.set(key, same);
+      const isForwarded = this.#settings.plan.forwardSignals.includes(effect.signal);
+      if (worker !== undefined && !isForwarded) worker.stopCause ??= this.#cause ?? "stopped";
+    }
+    for (const [key, same] of ranks) {
+      const [signal, target] = key.split(" ") as [string, "worker" | "group"];
+      const cause = this.#cause ?? "passed on";
+      this.#add({
+        event: "signal-sent",
+        signal,
+        target,
+        ranks: rangesText(same.sort((a, b) => a - b)),
+        cause,
+      });
+    }
+  }
+
+  #onJudged(verdict: Verdict, effects: readonly AgentEffect[]): void {
+    const rootCause = rootCauseOf(verdict);
+    this.#add({ event: "verdict", rootCause });
+    const next = effects.find((effect) => effect.kind === "prepare-attempt");
+    if (next === undefined) {
+      this.#cause = rootCause === null ? this.#cause : `rank ${rootCause.rank}: ${rootCause.summary}`;
+      return;
+    }
+    const cause = rootCause === null
+      ? this.#cause ?? "unknown"
+      : `rank ${rootCause.rank}: ${rootCause.summary}`;
+    this.#add({
+      event: "restart",
+      nextAttempt: next.attempt,
+      maxRestarts: this.#settings.plan.maxRestarts,
+      cause,
+    });
+  }
+
+  #endAttempt(outcome: Outcome): void {
+    if (!this.#attemptIsOpen) return;
+    this.#attemptIsOpen = false;
+    if (outcome === "failed") this.#failedAt ??= this.#now;
+    this.#add({
+      event: "attempt-ended",
+      outcome,
+      durationMs: this.#now - this.#formedAt,
+      cause: outcome === "succeeded" ? null : this.#cause,
+    });
+  }
+
+  #onExit(exitCode: number): void {
+    const isStopped = this.#stopSignal !== undefined && exitCode > 128;
+    const outcome = exitCode === 0 ? "succeeded" : isStopped ? "stopped" : "failed";
+    this.#endAttempt(outcome);
+    this.#takeLost();
+    this.#add({
+      event: "job-ended",
+      outcome,
+      exitCode,
+      durationMs: this.#now,
+      attempts: (this.#attempt ?? -1) + 1,
+      lostMs: this.#lostMs,
+      firstWorkerMs: this.progress.firstWorkerMs,
+      cause: outcome === "succeeded" ? null : this.#cause,
+    });
+  }
+
+  /** What the last failure cost, now that it is over; null: there was none. */
+  #takeLost(): number | null {
+    if (this.#failedAt === undefined) return null;
+    const lostMs = this.#now - this.#failedAt;
+    this.#failedAt = undefined;
+    this.#lostMs += lostMs;
+    return lostMs;
+  }
+
+  #add(body: JobEventBody): void {
+    const { plan, hostName, wallAtZero } = this.#settings;
+    const event: JobEvent = {
+      time: wallAtZero + this.#now,
+      elapsedMs: this.#now,
+      job: plan.jobId,
+      host: hostName,
+      attempt: this.#attempt,
+      round: this.#round,
+      ...body,
+    };
+    this.#found.push(event);
+    this.progress.apply(event);
+  }
+}
+
+function rootCauseOf({ rootCause, attempt }: Verdict): RootCause | null {
+  if (rootCause === null) return null;
+  const { facts, explanation } = rootCause;
+  return {
+    host: attempt.host,
+    rank: facts.rank,
+    localRank: facts.localRank,
+    pid: facts.pid,
+    exitCode: pythonExitCode(facts.status),
+    signal: facts.status.kind === "signalled" ? facts.status.signal : null,
+    kind: explanation.kind,
+    summary: explanation.summary,
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * Everything that looks at a job from outside: events, metrics, the status socket, the closing line.
+ *
+ * Rules: it never takes part. A job that asks for nothing pays for a list until it has run for a moment; only then what
+ * makes its state visible is loaded, off the start path.
+ */
+
+import type { AgentEffect, SayLevel } from "../agent/effect.ts";
+import type { AgentEvent } from "../agent/event.ts";
+import type { InstantMs } from "../core/time.ts";
+import type { LaunchPlan } from "../options/launch_plan.ts";
+import type { JobViewers } from "./job_viewers.ts";
+import type { JobWatch as Watch } from "./launch.ts";
+
+export interface JobWatchSettings {
+  readonly plan: LaunchPlan;
+  readonly hostName: string;
+  readonly say: (level: SayLevel, text: string) => void;
+  /** Shows whole lines on stderr as they are. */
+  readonly show: (lines: string) => void;
+}
+
+/** Where counters are. */
+export type JobSources = Parameters<Watch["connect"]>[0];
+
+type Observed = readonly [AgentEvent, readonly AgentEffect[], InstantMs];
+
+export class JobWatch implements Watch {
+  readonly #settings: JobWatchSettings;
+  /** What happened before anybody looked. */
+  #waiting: Observed[] = [];
+  #sources: JobSources | undefined;
+  #viewers: JobViewers | undefined;
+  #loading: Promise<void> | undefined;
+
+  constructor(settings: JobWatchSettings) {
+    this.#settings = settings;
+  }
+
+  readonly observe = (event: AgentEvent, effects: readonly AgentEffect[], now: InstantMs): void => {
+    if (this.#viewers === undefined) this.#waiting.push([event, effects, now]);
+    else this.#viewers.observe(event, effects, now);
+  };
+
+  readonly connect = (sources: JobSources): void => {
+    this.#sources = sources;
+  };
+
+  /** Before the start: what was asked for must not miss anything, and says at once what is in its way. */
+  async prepare(): Promise<void> {
+    const { eventsPath, torchEvents, metrics, metricsPath, healthPort } = this.#settings.plan.watch;
+    const isAsked = eventsPath !== null || torchEvents || metrics !== null || metricsPath !== null ||
+      healthPort !== null;
+    if (isAsked) await this.#load();
+  }
+
+  /** The job has run for a moment: from now on it can be asked how it stands. */
+  preload(): void {
+    void this.#load();
+  }
+
+  /** After the last event. */
+  async close(): Promise<void> {
+    const restarted = this.#waiting.some(([, effects]) =>
+      effects.some((effect) => effect.kind === "prepare-attempt" && effect.attempt > 0)
+    );
+    if (restarted) await this.#load();
+    await this.#loading;
+    await this.#viewers?.close();
+  }
+
+  #load(): Promise<void> {
+    return this.#loading ??= (async () => {
+      const { JobViewers } = await import("./job_viewers.ts");
+      const viewers = new JobViewers(this.#settings, () => this.#sources);
+      await viewers.open();
+      for (const observed of this.#waiting.splice(0)) viewers.observe(...observed);
+      this.#viewers = viewers;
+    })();
+  }
+}
