@@ -8,13 +8,15 @@ import { colouredLabel, lineLabel, rankLabel, severalRanksLabel } from "../logs/
 import { LineFilter } from "../logs/line_filter.ts";
 import type { StreamLabel } from "../logs/line_mix.ts";
 import { routeStream, type StreamName, type StreamRoute } from "../logs/routing.ts";
-import { Tail, TAIL_BYTES_MAX, tailLines } from "../logs/tail.ts";
+import { Activity } from "../logs/activity.ts";
+import { Tail } from "../logs/tail.ts";
 import type { AttemptPlace, OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
 import { AttemptFiles, type AttemptFilesOptions } from "./output_files.ts";
 import { type ByteSource, Gatherer, PipeSource, pump } from "./output_pump.ts";
 import { StreamSinks, TurnTimer } from "./output_sinks.ts";
 import type { Terminals, TerminalSource } from "./pty.ts";
 import type { FileSink } from "./sinks.ts";
+import { fileTail, type WorkerActivity, workerActivity } from "./worker_activity.ts";
 
 /** One stream of one worker. */
 interface StreamOutput {
@@ -34,6 +36,7 @@ interface WorkerOutput {
   readonly label: string;
   /** Of stderr, or of what stderr shares with stdout. */
   readonly tail: Tail;
+  readonly activity: Activity;
 }
 
 export interface AttemptOptions extends AttemptFilesOptions {
@@ -78,7 +81,13 @@ export class AttemptOutput {
       rank,
       hostName: settings.hostName,
     });
-    this.#workers.set(localRank, { streams: { stdout, stderr }, rank, label, tail: new Tail() });
+    this.#workers.set(localRank, {
+      streams: { stdout, stderr },
+      rank,
+      label,
+      tail: new Tail(),
+      activity: new Activity(),
+    });
     return { stdout: stdout.target, stderr: stderr.target };
   }
 
@@ -119,6 +128,17 @@ export class AttemptOutput {
     const { target } = worker.streams.stderr;
     if (target.kind === "inherit" || target.kind === "null") return null;
     return target.kind === "file" ? fileTail(target.path) : worker.tail.lines();
+  }
+
+  /** What a worker has printed so far; null: it was not started. */
+  activity(localRank: number): WorkerActivity | null {
+    const worker = this.#workers.get(localRank);
+    if (worker === undefined) return null;
+    const own = STREAMS.flatMap((name) => {
+      const { target } = worker.streams[name];
+      return target.kind === "file" ? [target.path] : [];
+    });
+    return workerActivity(worker.activity, own);
   }
 
   /** Log files of a worker. */
@@ -176,11 +196,12 @@ export class AttemptOutput {
   }
 
   #openSinks(localRank: number, name: StreamName): StreamSinks {
-    const { streams, label, tail } = this.#worker(localRank);
+    const { streams, label, tail, activity } = this.#worker(localRank);
     const { isLabelled, isHidden, file } = streams[name];
     const { writer, mix } = this.#context.consoles[name];
     const keepsTail = name === "stderr" || streams.stderr.target.kind === "stdout";
     return new StreamSinks({
+      activity,
       tail: keepsTail ? tail : undefined,
       file,
       console: isHidden ? undefined : {
@@ -255,18 +276,4 @@ async function settledWithin(promise: Promise<unknown>, deadlineMs: number): Pro
   const isSettled = await Promise.race([promise.then(() => true), isLate]);
   clearTimeout(timer);
   return isSettled;
-}
-
-/** The last lines of a file that its worker wrote alone; none where it can't be read. */
-function fileTail(path: string): string[] {
-  try {
-    using file = Deno.openSync(path);
-    const size = file.statSync().size;
-    const bytes = new Uint8Array(Math.min(size, TAIL_BYTES_MAX));
-    file.seekSync(size - bytes.length, Deno.SeekMode.Start);
-    const count = file.readSync(bytes) ?? 0;
-    return tailLines(bytes.subarray(0, count), { isCut: size > bytes.length });
-  } catch {
-    return [];
-  }
 }

@@ -1,8 +1,10 @@
 /** Where the bytes of one stream of one worker go, all of them in one pass. */
 
+import type { Activity } from "../logs/activity.ts";
 import type { LineFilter } from "../logs/line_filter.ts";
 import type { LineMix, MixedStream } from "../logs/line_mix.ts";
 import type { Tail } from "../logs/tail.ts";
+import { monotonicNow } from "./clock.ts";
 import type { ConsoleWriter } from "./console.ts";
 import type { ByteSinks } from "./output_pump.ts";
 import type { FileSink } from "./sinks.ts";
@@ -18,6 +20,7 @@ interface ConsolePlace {
 }
 
 interface Destinations {
+  readonly activity: Activity;
   readonly tail: Tail | undefined;
   readonly file: FileSink | undefined;
   /** Undefined: the stream is read for its tail only. */
@@ -64,7 +67,8 @@ export class StreamSinks implements ByteSinks {
   }
 
   push(chunk: Uint8Array): void {
-    const { tail, file, console, filter } = this.#to;
+    const { activity, tail, file, console, filter } = this.#to;
+    activity.push(chunk, monotonicNow());
     tail?.push(chunk);
     file?.push(chunk);
     filter?.push(chunk);

@@ -2,7 +2,7 @@
 
 import type { StoreSettings } from "../options/launch_plan.ts";
 import { reservePort } from "./listener.ts";
-import { startStoreServer } from "./store_server.ts";
+import { startStoreServer, type StoreStats } from "./store_server.ts";
 
 /** With one node nobody else has a reason to connect. */
 const LOOPBACK = "127.0.0.1";
@@ -10,6 +10,8 @@ const LOOPBACK = "127.0.0.1";
 export interface WorkerStore {
   readonly host: string;
   readonly port: number;
+  /** Null where worker rank 0 has the store. */
+  readonly stats: StoreStats | null;
   /** Every attempt starts with an empty store, at the same address. */
   reset(): void;
   close(): void;
@@ -20,5 +22,11 @@ export function openWorkerStore(settings: StoreSettings, onLog: (line: string) =
   const { port, hostedByLauncher } = settings;
   if (hostedByLauncher) return startStoreServer({ host: LOOPBACK, port, onLog });
   const reserved = reservePort({ host: LOOPBACK, port });
-  return { host: LOOPBACK, port: reserved.port, reset: () => {}, close: () => reserved.release() };
+  return {
+    host: LOOPBACK,
+    port: reserved.port,
+    stats: null,
+    reset: () => {},
+    close: () => reserved.release(),
+  };
 }
