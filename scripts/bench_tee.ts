@@ -185,7 +185,7 @@ async function stalledLauncher(text: string): Promise<void> {
     settings: {
       ...{ redirects: 0, tee: 3, localRanksFilter: null, ranksShown: null, console: "relay", workerCount: 2 },
       ...{ role: "default", hostName: "bench", linePrefixTemplate: null },
-      ...{ duplicateStdoutFilters: [], duplicateStderrFilters: [] },
+      ...{ duplicateStdoutFilters: [], duplicateStderrFilters: [], fileBytesMax: null },
     },
     consoles,
     directory,

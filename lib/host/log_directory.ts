@@ -57,7 +57,7 @@ export class LogDirectory {
       : `attempt_${options.attempt}.r${options.round}`;
     const path = `${run}/${name}`;
     return tried(`make the log directory "${path}"`, () => {
-      Deno.mkdirSync(path);
+      makeNew(path);
       for (let localRank = 0; localRank < options.workerCount; localRank++) {
         Deno.mkdirSync(`${path}/${localRank}`);
       }
@@ -78,6 +78,16 @@ export class LogDirectory {
     } catch {
       // A leftover of a worker may still write into it: what can't be removed is left to the system's cleaner.
     }
+  }
+}
+
+/** Makes a directory that must not be there: an attempt's logs are never overwritten. */
+function makeNew(path: string): void {
+  try {
+    Deno.mkdirSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+    throw new Error("it is there already, and the logs of an attempt are never overwritten");
   }
 }
 

@@ -36,6 +36,8 @@ export interface OutputSettings extends RoutingSettings {
   readonly linePrefixTemplate: string | null;
   readonly duplicateStdoutFilters: readonly string[];
   readonly duplicateStderrFilters: readonly string[];
+  /** Most of one log file; null: no limit. */
+  readonly fileBytesMax: number | null;
 }
 
 /** Where the workers of one attempt stand in the whole job. */

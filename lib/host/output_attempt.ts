@@ -162,12 +162,13 @@ export class AttemptOutput {
 
   #prepareStream(localRank: number, name: StreamName): StreamOutput {
     const file = this.#files.stream(localRank, name);
+    const route = this.#route(localRank, name);
     if (file?.kind === "direct") return { target: { kind: "file", path: file.path }, isLabelled: false };
     if (file?.kind === "relayed") {
-      return { target: { kind: "piped" }, isLabelled: true, file: file.sink };
+      const isHidden = route.toConsole === "none";
+      return { target: { kind: "piped" }, isLabelled: !isHidden, isHidden, file: file.sink };
     }
-    const route = this.#route(localRank, name);
-    // Its file could not be made: the console takes its place.
+    // Its file could not be made: the console takes its place, with the label that a tee has.
     if (route.toFile) return { target: { kind: "piped" }, isLabelled: true };
     const isInherited = this.#context.settings.console === "inherit";
     if (route.toConsole === "none" || (route.toConsole === "kept" && isInherited)) {
@@ -183,7 +184,7 @@ export class AttemptOutput {
   }
 
   #route(localRank: number, stream: StreamName): StreamRoute {
-    const hasLogDirectory = this.#files.path !== null;
+    const hasLogDirectory = this.#context.directory.path !== null;
     const rank = this.#place.firstRank + localRank;
     return routeStream(this.#context.settings, { localRank, rank, stream, hasLogDirectory });
   }

@@ -6,6 +6,7 @@
 import { SystemError } from "../core/errors.ts";
 import { LineMix } from "../logs/line_mix.ts";
 import { routeStream, type StreamName } from "../logs/routing.ts";
+import { LimitedFile } from "./limited_file.ts";
 import { systemReason } from "./log_directory.ts";
 import type { AttemptPlace, OutputContext } from "./output.ts";
 import { FileSink } from "./sinks.ts";
@@ -30,9 +31,11 @@ export class AttemptFiles {
   readonly path: string | null;
   readonly #isFirst: boolean;
   readonly #warn: (text: string) => void;
+  readonly #fileBytesMax: number | null;
   readonly #streams = new Map<string, StreamFile>();
   readonly #filtered = new Map<StreamName, LineMix>();
   readonly #sinks: FileSink[] = [];
+  #hasFailed = false;
   #closing: Promise<void> | undefined;
 
   /** Throws SystemError. */
@@ -40,6 +43,7 @@ export class AttemptFiles {
     this.path = options.path;
     this.#isFirst = options.isFirst;
     this.#warn = context.warn;
+    this.#fileBytesMax = context.settings.fileBytesMax;
     if (options.path === null) return;
     const { settings } = context;
     for (let localRank = 0; localRank < settings.workerCount; localRank++) {
@@ -48,7 +52,9 @@ export class AttemptFiles {
         const route = routeStream(settings, { localRank, rank, stream, hasLogDirectory: true });
         if (!route.toFile) continue;
         const path = `${options.path}/${localRank}/${stream}.log`;
-        const file = route.toConsole === "none" ? this.#makeDirect(path) : this.#makeRelayed(path);
+        // Only what passes through the launcher can be limited.
+        const isDirect = route.toConsole === "none" && settings.fileBytesMax === null;
+        const file = isDirect ? this.#makeDirect(path) : this.#makeRelayed(path);
         if (file !== undefined) this.#streams.set(`${localRank} ${stream}`, file);
       }
     }
@@ -78,11 +84,13 @@ export class AttemptFiles {
 
   async #close(): Promise<void> {
     await Promise.all(this.#sinks.map((sink) => sink.close()));
-    for (const { path, lostBytes } of this.#sinks) {
-      if (lostBytes > 0) {
-        this.#warn(`${lostBytes.toLocaleString("en-US")} bytes of output are missing in "${path}"`);
-      }
-    }
+    const incomplete = this.#sinks.filter(({ lostBytes }) => lostBytes > 0);
+    if (incomplete.length === 0) return;
+    const lostBytes = incomplete.reduce((sum, sink) => sum + sink.lostBytes, 0).toLocaleString("en-US");
+    const where = incomplete.length === 1
+      ? `in "${incomplete[0]!.path}"`
+      : `in ${incomplete.length} files below "${this.path}"`;
+    this.#warn(`${lostBytes} bytes of output are missing ${where}`);
   }
 
   /** A file that costs the launcher nothing: it only makes sure that it can be made. */
@@ -106,9 +114,15 @@ export class AttemptFiles {
   #makeSink(path: string): FileSink | undefined {
     const file = this.#open(path);
     if (file === undefined) return undefined;
-    const onFailed = (reason: string) =>
+    const onFailed = (reason: string) => {
+      // A full disk fails all of them: one warning tells of it, the last one counts.
+      if (this.#hasFailed) return;
+      this.#hasFailed = true;
       this.#warn(`Cannot write "${path}": ${reason}. The workers go on, what is missing is counted`);
-    const sink = new FileSink(file, { path, onFailed });
+    };
+    const bytesMax = this.#fileBytesMax;
+    const target = bytesMax === null ? file : new LimitedFile(file, { path, bytesMax });
+    const sink = new FileSink(target, { path, onFailed });
     this.#sinks.push(sink);
     return sink;
   }

@@ -1,8 +1,10 @@
 /**
  * One log file that is written while its stream runs. Only a file may slow a worker down: its reader waits while
- * too much is queued. A file that can't be written (a full disk) never stops a worker: the rest is counted.
+ * too much is queued. A file that can't be written (a full disk) never stops a worker: what is missing is counted,
+ * and marked in the file where it goes on.
  */
 
+import { utf8 } from "../core/bytes.ts";
 import { ByteQueue } from "../logs/byte_queue.ts";
 import { systemReason } from "./log_directory.ts";
 
@@ -16,7 +18,7 @@ const WRITE_BYTES_MAX = 256 * 1024;
 /** What a sink needs of a `Deno.FsFile`. */
 export interface WritableFile {
   write(bytes: Uint8Array): Promise<number>;
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 export interface FileSinkOptions {
@@ -34,6 +36,9 @@ export class FileSink {
   #gatherTimer: ReturnType<typeof setTimeout> | undefined;
   #roomWaiters: (() => void)[] = [];
   #lostBytes = 0;
+  /** Missing since the last successful write, and why. */
+  #gapBytes = 0;
+  #gapReason = "";
 
   /** Takes over `file`, which `close` closes. */
   constructor(file: WritableFile, options: FileSinkOptions) {
@@ -65,7 +70,11 @@ export class FileSink {
   async close(): Promise<void> {
     this.#start();
     while (this.#running !== undefined) await this.#running;
-    this.#file.close();
+    try {
+      await this.#file.close();
+    } catch (error) {
+      this.#onFailed(systemReason(error));
+    }
   }
 
   #start(): void {
@@ -79,16 +88,27 @@ export class FileSink {
       const bytes = this.#queue.peek();
       let done = bytes.length;
       try {
+        if (this.#gapBytes > 0) await this.#writeMark();
         done = await this.#file.write(bytes);
       } catch (error) {
-        if (this.#lostBytes === 0) this.#onFailed(systemReason(error));
+        this.#gapReason = systemReason(error);
+        if (this.#lostBytes === 0) this.#onFailed(this.#gapReason);
         this.#lostBytes += bytes.length;
+        this.#gapBytes += bytes.length;
       }
       this.#queue.drop(done);
       if (this.#queue.size <= FILE_QUEUE_BYTES_MAX / 2) this.#releaseRoom();
     }
     this.#running = undefined;
     this.#releaseRoom();
+  }
+
+  /** Says in the file what is missing in it. */
+  async #writeMark(): Promise<void> {
+    const missing = this.#gapBytes.toLocaleString("en-US");
+    let mark = utf8(`\n… ${missing} bytes are missing here: ${this.#gapReason}\n`);
+    while (mark.length > 0) mark = mark.subarray(await this.#file.write(mark));
+    this.#gapBytes = 0;
   }
 
   #releaseRoom(): void {

@@ -95,3 +95,17 @@ Deno.test("LogDirectory.create() finds another temporary place where TMPDIR can'
   assertMatch(path, new RegExp("^/(var/tmp|dev/shm)/muster_[0-9a-z]+/job_[0-9a-z]+$"));
   assertEquals(exists(path), false);
 });
+
+Deno.test("LogDirectory.startAttempt() never touches the logs of an attempt that is there", () =>
+  withDirectory((base) => {
+    const directory = LogDirectory.create({ baseDirectory: base, jobId: "job" });
+    const options = { attempt: 1, round: 2, workerCount: 1 };
+    const path = directory.startAttempt(options)!;
+    Deno.writeTextFileSync(`${path}/0/stdout.log`, "kept");
+    const error = assertThrows(() => directory.startAttempt(options), SystemError);
+    assertMatch(
+      error.message,
+      /attempt_1\.r2": it is there already, and the logs of an attempt are never over/,
+    );
+    assertEquals(Deno.readTextFileSync(`${path}/0/stdout.log`), "kept");
+  }));

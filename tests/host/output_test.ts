@@ -19,6 +19,7 @@ const SETTINGS: OutputSettings = {
   linePrefixTemplate: null,
   duplicateStdoutFilters: [],
   duplicateStderrFilters: [],
+  fileBytesMax: null,
 };
 
 interface Setup extends Partial<OutputSettings> {
@@ -65,7 +66,8 @@ async function run(setup: Setup, check: (outcome: Outcome) => void | Promise<voi
       directory,
       warn: (text) => warnings.push(text),
     });
-    const attempt = hub.startAttempt({ attempt: 0, round: 0 });
+    const place = { firstRank: 10, worldSize: 10 + scripts.length, hasSeveralHosts: false };
+    const attempt = hub.startAttempt({ attempt: 0, round: 0, place });
     scripts.forEach((script, localRank) => {
       const child = spawnWorker({
         executable: "/bin/sh",
@@ -156,6 +158,32 @@ Deno.test("OutputHub collects chosen lines of teed streams of all ranks", () =>
     );
   }));
 
+Deno.test("OutputHub limits files of tees and redirects, and shows no more than without a limit", () =>
+  run({
+    scripts: ["seq 1 5000; echo end >&2", "seq 1 5000; echo end >&2"],
+    redirects: 3,
+    tee: new Map([[1, 3 as const]]),
+    fileBytesMax: 4096,
+  }, ({ stdout, stderr, file, attempt }) => {
+    assertEquals([stdout.split("\n").length, stderr], [5001, "[default1]:end\n"]);
+    for (const rank of [0, 1]) {
+      const kept = file(`${rank}/stdout.log`);
+      assert(kept.length <= 4096 && kept.startsWith("1\n2\n") && kept.endsWith("4999\n5000\n"));
+      assertStringIncludes(kept, " bytes left out here");
+      assertEquals([file(`${rank}/stderr.log`), attempt.tail(rank)], ["end\n", ["end"]]);
+    }
+  }));
+
+Deno.test("OutputHub shows the chosen global ranks, and keeps the last lines of the others", () =>
+  run(
+    { scripts: [BOTH, BOTH, BOTH], ranksShown: [{ first: 11, last: 12 }] },
+    ({ stdout, stderr, attempt }) => {
+      assertEquals(stdout.trimEnd().split("\n").toSorted(), ["out1", "out2"]);
+      assertEquals(stderr.trimEnd().split("\n").toSorted(), ["err1", "err2"]);
+      assertEquals([attempt.tail(0), attempt.tail(1)], [["err0"], ["err1"]]);
+    },
+  ));
+
 Deno.test("OutputHub loses nothing of 64 workers that crash with 10,000 lines each at once", () =>
   run({
     scripts: Array(64).fill('i=$0; seq -f "$i line %g" 1 10000; kill -SEGV $$'),
@@ -201,7 +229,7 @@ Deno.test("OutputHub.startAttempt() refuses a first attempt whose files can't be
     hub.startAttempt({ attempt: 0, round: 0 });
     await Deno.remove(directory.path!, { recursive: true });
     const later = hub.startAttempt({ attempt: 1, round: 0 });
-    assertEquals(later.prepare(0, 0), { stdout: { kind: "piped" }, stderr: { kind: "stdout" } });
+    assertEquals(later.prepare(0, 0), { stdout: { kind: "piped" }, stderr: { kind: "piped" } });
     assertEquals([later.errorFile(0), warnings.length], [null, 1]);
     const other = await OutputHub.open(context);
     let refusal: unknown;

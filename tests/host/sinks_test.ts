@@ -64,8 +64,18 @@ Deno.test("FileSink counts what a full disk refused, tells once, and goes on whe
   file.isFull = false;
   sink.push(utf8("after\n"));
   await sink.close();
-  assertEquals(file.text, "after\n");
+  assertEquals(file.text, "\n… 307,200 bytes are missing here: No space left on device\nafter\n");
   assertEquals(sink.lostBytes, big.length);
   assertEquals(failures.length, 1);
   assertMatch(failures[0]!, /No space left/);
+});
+
+Deno.test("FileSink tells of a file that can't be finished", async () => {
+  const file = new MemoryFile();
+  file.close = () => {
+    throw new Error("Stale file handle (os error 116)");
+  };
+  const { sink, failures } = newSink(file);
+  await sink.close();
+  assertEquals(failures, ["Stale file handle"]);
 });
