@@ -7,9 +7,11 @@
  */
 
 import { utf8 } from "../core/bytes.ts";
-import type { LineMix } from "../logs/line_mix.ts";
 
-/** What a message is: `detail` shows with LOGLEVEL=DEBUG, `info` with LOGLEVEL=INFO, the others always. */
+import type { LineMix } from "../logs/line_mix.ts";
+import { wallNow } from "./clock.ts";
+
+/** What a message is: `detail` shows with LOGLEVEL=DEBUG or --verbose, `info` with LOGLEVEL=INFO, the others always. */
 export type MessageKind = "detail" | "info" | "notice" | "warning" | "error";
 
 interface LauncherLogSettings {
@@ -17,6 +19,10 @@ interface LauncherLogSettings {
   readonly console: LineMix;
   /** The environment variable, as torchrun reads it (torchrun.md 2, "Variables the agent reads"). */
   readonly logLevel: string | undefined;
+  /** `--quiet` and `--verbose` count more than LOGLEVEL. */
+  readonly verbosity: "quiet" | "normal" | "verbose";
+  /** "json": each message is an object on a line: `time` (UTC), `level`, `message`. */
+  readonly format: "text" | "json";
 }
 
 /** LogTape's level of each kind; it has none between "info" and "warning". */
@@ -53,6 +59,7 @@ type Write = (kind: MessageKind, text: string) => void;
 export class LauncherLog {
   readonly #console: LineMix;
   readonly #lowest: Level;
+  readonly #format: "text" | "json";
   /** What is said while the library is loaded, in order. */
   readonly #waiting: (() => void)[] = [];
   #write: Write | undefined;
@@ -60,7 +67,12 @@ export class LauncherLog {
 
   constructor(settings: LauncherLogSettings) {
     this.#console = settings.console;
-    const { logLevel } = settings;
+    this.#format = settings.format;
+    const { logLevel, verbosity } = settings;
+    if (verbosity !== "normal") {
+      this.#lowest = verbosity === "quiet" ? "warning" : "trace";
+      return;
+    }
     const named = logLevel === undefined ? DEFAULT_LEVEL : PYTHON_LEVELS[logLevel];
     this.#lowest = named ?? DEFAULT_LEVEL;
     if (named === undefined) {
@@ -83,8 +95,12 @@ export class LauncherLog {
 
   /** Shows whole lines as they are, such as a report, after what was said before. */
   show(lines: string): void {
-    if (this.#waiting.length === 0) return this.#console.writeLines(utf8(lines));
-    this.#waiting.push(() => this.#console.writeLines(utf8(lines)));
+    const show = () => {
+      if (this.#format === "json") this.#print("error", lines.trimEnd());
+      else this.#console.writeLines(utf8(lines));
+    };
+    if (this.#waiting.length === 0) show();
+    else this.#waiting.push(show);
   }
 
   /** Loads the library before it is needed, so that the first message of a failing job costs nothing. */
@@ -124,6 +140,10 @@ export class LauncherLog {
   }
 
   #print(level: Level, text: string): void {
+    if (this.#format === "json") {
+      const record = { time: new Date(wallNow()).toISOString(), level, message: text };
+      return this.#console.writeLines(utf8(`${JSON.stringify(record)}\n`), { stamped: false });
+    }
     this.#console.writeLines(utf8(`muster: ${PREFIXES[level] ?? ""}${text}\n`));
   }
 }

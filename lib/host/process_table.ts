@@ -28,6 +28,17 @@ export function processInfo(pid: number): ProcessInfo | undefined {
   };
 }
 
+/** Whether Deno lets us look for marked processes: without `-A` it keeps their environments closed. */
+export function mayReadEnvironments(): boolean {
+  try {
+    Deno.openSync("/proc/self/environ").close();
+    return true;
+  } catch (error) {
+    // A system without /proc is another matter.
+    return !(error instanceof Deno.errors.NotCapable);
+  }
+}
+
 /** Set from the moment a process takes its last steps. Source: include/linux/sched.h of Linux. */
 const PF_EXITING = 0x4;
 

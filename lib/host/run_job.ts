@@ -9,6 +9,7 @@ import { launch } from "./launch.ts";
 import { LauncherLog } from "./launcher_log.ts";
 import { LogDirectory } from "./log_directory.ts";
 import { OutputHub } from "./output.ts";
+import { mayReadEnvironments } from "./process_table.ts";
 import { withTimerFile } from "./watchdogs.ts";
 
 /** How long a console that does not read may hold up the launcher's end. */
@@ -19,14 +20,26 @@ export async function runJob(plan: LaunchPlan, notices: readonly string[]): Prom
   const { colour, fold, timestamps } = plan.logs;
   const stamp = timestamps ? (await import("./stamp.ts")).newStamp : undefined;
   const consoles = openConsoles({ colour, fold, stamp });
-  const log = new LauncherLog({ console: consoles.stderr.mix, logLevel: Deno.env.get("LOGLEVEL") });
+  const log = new LauncherLog({
+    ...plan.messages,
+    console: consoles.stderr.mix,
+    logLevel: Deno.env.get("LOGLEVEL"),
+  });
   for (const notice of notices) log.say("notice", notice);
+  if (!mayReadEnvironments()) {
+    log.say(
+      "warning",
+      "Without deno's -A, processes that a worker puts into a session of their own can't be found: they may outlive " +
+        "the job",
+    );
+  }
   try {
     return await runWith(withTimerFile(plan), consoles, log);
   } catch (error) {
     if (!(error instanceof SystemError)) throw error;
     log.say("error", error.message);
     await log.settled();
+    consoles.stderr.mix.flush();
     await consoles.stderr.writer.flush(FLUSH_LIMIT_MS);
     return EXIT_CODES.system;
   }

@@ -80,10 +80,11 @@ export class LineMix {
     return new MixedStream(this, options);
   }
 
-  /** Writes whole lines that belong to no stream: the launcher's own. */
-  writeLines(bytes: Uint8Array): void {
-    if (this.fold !== undefined) this.fold.addOwn(bytes, "");
-    else this.#writeOwn(bytes);
+  /** Writes whole lines that belong to no stream: the launcher's own. `stamped` false: never with the time. */
+  writeLines(bytes: Uint8Array, { stamped = true }: { readonly stamped?: boolean } = {}): void {
+    const stamp = stamped ? this.stamp?.() ?? "" : "";
+    if (this.fold !== undefined) this.fold.addOwn(bytes, stamp);
+    else this.#writeOwn(bytes, stamp);
   }
 
   /** Some line waits for equal ones: call `turn` in a moment. */
@@ -101,15 +102,15 @@ export class LineMix {
     this.fold?.flushAll();
   }
 
-  #writeOwn(bytes: Uint8Array): void {
-    const labeller = this.stamp && new LineLabeller(this.stamp(), { carriageReturn: "kept" });
-    this.write([labeller?.label(bytes) ?? bytes], undefined);
+  #writeOwn(bytes: Uint8Array, stamp: string): void {
+    const labeller = new LineLabeller(stamp, { carriageReturn: "kept" });
+    this.write([stamp === "" ? bytes : labeller.label(bytes)], undefined);
     this.close();
   }
 
   #writeFolded({ bytes, streams, stamp }: FoldedLine<MixedStream>): void {
     const [first, second] = streams;
-    if (first === undefined) return this.#writeOwn(bytes);
+    if (first === undefined) return this.#writeOwn(bytes, stamp);
     if (second === undefined) return first.writeLines([bytes], stamp);
     const workers = streams.map(({ worker }) => worker);
     for (const worker of workers) this.severalPrint(worker);

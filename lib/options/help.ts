@@ -54,7 +54,7 @@ const LEGACY =
 
 const COMMANDS: readonly (readonly [string, string])[] = [
   ["run ...", "The same as without 'run'."],
-  ["launch ...", "As torch.distributed.launch: appends --local-rank=N to the script's arguments."],
+  ["launch ...", "As torch.distributed.launch: gives the script --local-rank=N as its first argument."],
   ["store ...", "Serve a store to which workers of any launcher can connect."],
 ];
 

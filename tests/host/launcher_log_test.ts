@@ -5,11 +5,16 @@ import { LineMix } from "../../lib/logs/line_mix.ts";
 
 const KINDS: readonly MessageKind[] = ["detail", "info", "notice", "warning", "error"];
 
+const PLAIN = { verbosity: "normal", format: "text" } as const;
+
 /** What a log with LOGLEVEL=`logLevel` shows of one message of each kind. */
-async function shown(logLevel: string | undefined): Promise<string> {
+async function shown(
+  logLevel: string | undefined,
+  settings: Partial<ConstructorParameters<typeof LauncherLog>[0]> = {},
+): Promise<string> {
   let text = "";
   const console = new LineMix((bytes) => text += fromUtf8(bytes), { isTerminal: false });
-  const log = new LauncherLog({ console, logLevel });
+  const log = new LauncherLog({ console, logLevel, ...PLAIN, ...settings });
   for (const kind of KINDS) log.say(kind, `a ${kind} {here}`);
   await log.settled();
   log.say("error", "last");
@@ -41,7 +46,7 @@ Deno.test("LauncherLog says that a LOGLEVEL is none and goes on", async () => {
 Deno.test("LauncherLog.show() keeps its place among messages that wait", async () => {
   let text = "";
   const console = new LineMix((bytes) => text += fromUtf8(bytes), { isTerminal: false });
-  const log = new LauncherLog({ console, logLevel: undefined });
+  const log = new LauncherLog({ console, logLevel: undefined, ...PLAIN });
   log.show("zero\n");
   log.say("notice", "one");
   log.show("two\n");
@@ -49,4 +54,33 @@ Deno.test("LauncherLog.show() keeps its place among messages that wait", async (
   await log.settled();
   log.show("four\n");
   assertEquals(text, "zero\nmuster: one\ntwo\nmuster: three\nfour\n");
+});
+
+Deno.test("LauncherLog is quiet or verbose whatever LOGLEVEL says", async () => {
+  assertEquals(
+    await shown("DEBUG", { verbosity: "quiet" }),
+    "muster: warning: a warning {here}\nmuster: error: a error {here}\nmuster: error: last\n",
+  );
+  assertMatch(
+    await shown("nonsense", { verbosity: "verbose" }),
+    /^muster: a detail \{here\}\nmuster: a info/,
+  );
+});
+
+Deno.test("LauncherLog writes one JSON object for each message, and for a report", async () => {
+  let text = "";
+  const console = new LineMix((bytes) => text += fromUtf8(bytes), {
+    isTerminal: false,
+    stamp: () => "12:00 ",
+  });
+  const log = new LauncherLog({ console, logLevel: undefined, verbosity: "normal", format: "json" });
+  log.say("warning", 'two\nlines and "quotes"');
+  log.show("a report\nof two lines\n");
+  await log.settled();
+  const records = text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assertEquals(records.map(({ level, message }) => [level, message]), [
+    ["warning", 'two\nlines and "quotes"'],
+    ["error", "a report\nof two lines"],
+  ]);
+  for (const { time } of records) assertMatch(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 });
