@@ -17,7 +17,8 @@ const ARROWS: Record<string, readonly string[]> = {
   supervise: [],
   logs: [],
   agent: ["options", "store", "rendezvous", "supervise", "logs"],
-  host: ["agent", "options", "store", "rendezvous", "supervise", "logs"],
+  view: ["agent"],
+  host: ["view", "agent", "options", "store", "rendezvous", "supervise", "logs"],
 };
 
 /** Words that mean time, chance or the world; each with what to use in the pure part. */

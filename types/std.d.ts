@@ -93,3 +93,30 @@ declare module "@std/path/posix" {
   export function toFileUrl(path: string): URL;
   export function extname(path: string): string;
 }
+
+// prom-client has types for its package as a whole only; these are of the parts in use.
+declare module "prom-client/registry" {
+  export default class Registry {
+    metrics(): Promise<string>;
+  }
+}
+
+declare module "prom-client/gauge" {
+  import type Registry from "prom-client/registry";
+  export default class Gauge {
+    constructor(
+      options: { name: string; help: string; labelNames: readonly string[]; registers: Registry[] },
+    );
+    set(labels: Readonly<Record<string, string>>, value: number): void;
+  }
+}
+
+declare module "prom-client/counter" {
+  import type Registry from "prom-client/registry";
+  export default class Counter {
+    constructor(
+      options: { name: string; help: string; labelNames: readonly string[]; registers: Registry[] },
+    );
+    inc(labels: Readonly<Record<string, string>>, value: number): void;
+  }
+}

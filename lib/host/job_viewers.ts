@@ -10,12 +10,16 @@ import type { InstantMs } from "../core/time.ts";
 import { monotonicNow, wallNow } from "./clock.ts";
 import type { EventFile } from "./event_file.ts";
 import type { JobSources, JobWatchSettings } from "./job_watch.ts";
+import type { MetricsServer } from "./metrics_server.ts";
+import { statusOf } from "./status_source.ts";
+import type { JobStatus, StatusRequest } from "../view/status.ts";
 
 export class JobViewers {
   readonly #settings: JobWatchSettings;
   readonly #sources: () => JobSources | undefined;
   readonly #recorder: JobRecorder;
   #eventFile: EventFile | undefined;
+  #metrics: MetricsServer | undefined;
   #torchEvents: TorchEvents | undefined;
   #end: (JobEvent & { event: "job-ended" }) | undefined;
 
@@ -32,6 +36,16 @@ export class JobViewers {
       const { openEventFile } = await import("./event_file.ts");
       this.#eventFile = openEventFile(plan.watch.eventsPath, (text) => say("warning", text));
     }
+    const { metrics, metricsPath, healthPort } = plan.watch;
+    if (metrics !== null || metricsPath !== null || healthPort !== null) {
+      const { MetricsServer } = await import("./metrics_server.ts");
+      this.#metrics = new MetricsServer(plan.watch, {
+        status: () => this.#status({ lastLines: [], output: null }),
+        warn: (text) => say("warning", text),
+        note: (text) => say("notice", text),
+      });
+      this.#metrics.open();
+    }
     if (plan.watch.torchEvents) {
       const { TorchEvents } = await import("../agent/torch_events.ts");
       this.#torchEvents = new TorchEvents(plan, hostName);
@@ -46,10 +60,16 @@ export class JobViewers {
     for (const happened of found) if (happened.event === "job-ended") this.#end = happened;
   }
 
+  #status(request: StatusRequest): JobStatus {
+    const { plan, hostName } = this.#settings;
+    const parts = { plan, hostName, progress: this.#recorder.progress, sources: this.#sources() };
+    return statusOf(parts, request);
+  }
+
   /** After the last event. */
   async close(): Promise<void> {
     const summary = this.#end === undefined ? null : jobSummary(this.#end);
     if (summary !== null) this.#settings.say(this.#end!.attempts > 1 ? "notice" : "info", summary);
-    await this.#eventFile?.close();
+    await Promise.all([this.#eventFile?.close(), this.#metrics?.close()]);
   }
 }

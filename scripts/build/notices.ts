@@ -4,11 +4,12 @@
  * Rule: a package that is bundled without an entry here fails the build.
  */
 
-/** Copyright lines of the npm packages that the bundle may contain; all are under the MIT licence. */
+/** Copyright lines of the npm packages that the bundle may contain, under the MIT licence unless they name another. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "@logtape/logtape": "Copyright 2024-2026 Hong Minhee",
   "@noble/hashes": "Copyright 2022 Paul Miller (https://paulmillr.com)",
   "deno-std": "Copyright 2018-2026 the Deno authors",
+  "prom-client": "Copyright 2015 Simon Nyberg, under the Apache License 2.0",
 };
 
 const MIT =
@@ -36,7 +37,7 @@ export function notices(version: string, packages: readonly string[]): string {
     return `- ${name}: ${copyright}`;
   });
   return `muster ${version}, under the Apache License 2.0 (https://www.apache.org/licenses/LICENSE-2.0).
-It contains, under the MIT licence below,
+It contains, under the MIT licence below unless another is named,
 ${lines.join("\n")}
 - in the executables, the Deno runtime: Copyright 2018-2026 the Deno authors (its own parts: https://deno.com)
 
