@@ -184,7 +184,7 @@ async function stalledLauncher(text: string): Promise<void> {
   const hub = await OutputHub.open({
     settings: {
       ...{ redirects: 0, tee: 3, localRanksFilter: null, ranksShown: null, console: "relay", workerCount: 2 },
-      ...{ role: "default", hostName: "bench", linePrefixTemplate: null },
+      ...{ jobId: "bench", role: "default", hostName: "bench", linePrefixTemplate: null },
       ...{ duplicateStdoutFilters: [], duplicateStderrFilters: [], fileBytesMax: null },
     },
     consoles,

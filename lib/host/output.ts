@@ -3,10 +3,12 @@
  * from the worker's pipe or terminal to console and files; the agent never sees them.
  */
 
+import type { LogsSpecs } from "../logs/logs_specs.ts";
 import type { RoutingSettings } from "../logs/routing.ts";
 import type { Consoles } from "./console.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import { AttemptOutput } from "./output_attempt.ts";
+import { OutputPlaces } from "./output_places.ts";
 import type { Poller } from "./poller.ts";
 import type { Terminals } from "./pty.ts";
 
@@ -30,6 +32,7 @@ export interface WorkerStdio {
 
 export interface OutputSettings extends RoutingSettings {
   readonly console: "relay" | "inherit";
+  readonly jobId: string;
   readonly workerCount: number;
   readonly role: string;
   readonly hostName: string;
@@ -54,6 +57,8 @@ export interface OutputContext {
   readonly consoles: Consoles;
   /** Where attempts get their directories. */
   readonly directory: LogDirectory;
+  /** The user's own module that chooses places; undefined: `-r`, `-t` and the filters do. */
+  readonly specs?: LogsSpecs | undefined;
   /** Told of files that can't be written. */
   readonly warn: (text: string) => void;
 }
@@ -106,7 +111,9 @@ export class OutputHub {
       if (isFirst) throw error;
       warn(`${(error as Error).message}. The workers' output goes to the console instead`);
     }
-    return new AttemptOutput(this.#context, { path, isFirst, place, terminals: this.#terminals });
+    const { attempt, round } = options;
+    const places = new OutputPlaces(this.#context, { path, attempt, round, place, isFirst });
+    return new AttemptOutput(this.#context, { path, isFirst, places, terminals: this.#terminals });
   }
 
   /** The launcher's window has a new size. */

@@ -7,11 +7,12 @@ import { assertDefined } from "../core/assert.ts";
 import { colouredLabel, lineLabel, rankLabel, severalRanksLabel } from "../logs/label.ts";
 import { LineFilter } from "../logs/line_filter.ts";
 import type { StreamLabel } from "../logs/line_mix.ts";
-import { routeStream, type StreamName, type StreamRoute } from "../logs/routing.ts";
+import type { StreamName, StreamRoute } from "../logs/routing.ts";
 import { Activity } from "../logs/activity.ts";
 import { Tail } from "../logs/tail.ts";
-import type { AttemptPlace, OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
+import type { OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
 import { AttemptFiles, type AttemptFilesOptions } from "./output_files.ts";
+import type { OutputPlaces } from "./output_places.ts";
 import { type ByteSource, Gatherer, PipeSource, pump } from "./output_pump.ts";
 import { StreamSinks, TurnTimer } from "./output_sinks.ts";
 import type { Terminals, TerminalSource } from "./pty.ts";
@@ -53,7 +54,7 @@ export class AttemptOutput {
   readonly #sources = new Set<ByteSource>();
   readonly #pumps: Promise<void>[] = [];
   readonly #files: AttemptFiles;
-  readonly #place: AttemptPlace;
+  readonly #places: OutputPlaces;
   /** The same for both where both are one console. */
   readonly #turns: Readonly<Record<StreamName, TurnTimer>>;
 
@@ -62,7 +63,7 @@ export class AttemptOutput {
     this.#context = context;
     this.#terminals = options.terminals;
     this.#files = new AttemptFiles(context, options);
-    this.#place = options.place;
+    this.#places = options.places;
     const { stdout, stderr } = context.consoles;
     const turns = new TurnTimer(stdout.mix);
     this.#turns = { stdout: turns, stderr: stderr === stdout ? turns : new TurnTimer(stderr.mix) };
@@ -153,7 +154,7 @@ export class AttemptOutput {
 
   /** Where worker `localRank` may leave its error (TORCHELASTIC_ERROR_FILE); null: nowhere. */
   errorFile(localRank: number): string | null {
-    return this.#files.path === null ? null : `${this.#files.path}/${localRank}/error.json`;
+    return this.#places.errorFile(localRank);
   }
 
   #worker(localRank: number): WorkerOutput {
@@ -184,9 +185,7 @@ export class AttemptOutput {
   }
 
   #route(localRank: number, stream: StreamName): StreamRoute {
-    const hasLogDirectory = this.#context.directory.path !== null;
-    const rank = this.#place.firstRank + localRank;
-    return routeStream(this.#context.settings, { localRank, rank, stream, hasLogDirectory });
+    return this.#places.route(localRank, stream);
   }
 
   /** Both streams of the worker go to one console as they are: it writes them to one pipe, in its own order. */
@@ -238,11 +237,12 @@ export class AttemptOutput {
   #rankLabelColumns(name: StreamName): number {
     const { settings, consoles } = this.#context;
     if (!consoles[name].mix.isTerminal || settings.workerCount === 1) return 0;
-    return rankLabel(0, { ...this.#rankLabelOptions, colour: false }).length;
+    const stampColumns = consoles[name].mix.stamp?.().length ?? 0;
+    return stampColumns + rankLabel(0, { ...this.#rankLabelOptions, colour: false }).length;
   }
 
   get #rankLabelOptions(): { readonly worldSize: number; readonly hostName: string | null } {
-    const { worldSize, hasSeveralHosts } = this.#place;
+    const { worldSize, hasSeveralHosts } = this.#places.place;
     return { worldSize, hostName: hasSeveralHosts ? this.#context.settings.hostName : null };
   }
 

@@ -5,10 +5,11 @@
 
 import { SystemError } from "../core/errors.ts";
 import { LineMix } from "../logs/line_mix.ts";
-import { routeStream, type StreamName } from "../logs/routing.ts";
+import type { StreamName } from "../logs/routing.ts";
 import { LimitedFile } from "./limited_file.ts";
 import { systemReason } from "./log_directory.ts";
-import type { AttemptPlace, OutputContext } from "./output.ts";
+import type { OutputContext } from "./output.ts";
+import type { OutputPlaces } from "./output_places.ts";
 import { FileSink } from "./sinks.ts";
 
 /** One stream's file: written by the launcher, or by the worker itself. */
@@ -21,14 +22,16 @@ export interface AttemptFilesOptions {
   readonly path: string | null;
   /** What can't be made is an error; in later attempts the console takes its place. */
   readonly isFirst: boolean;
-  readonly place: AttemptPlace;
+  readonly places: OutputPlaces;
 }
 
 const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
-const NEW_FILE = { write: true, create: true, truncate: true };
+/** Whatever chose the path: what is there is never overwritten. */
+const NEW_FILE = { write: true, createNew: true };
 
 export class AttemptFiles {
   readonly path: string | null;
+  readonly #places: OutputPlaces;
   readonly #isFirst: boolean;
   readonly #warn: (text: string) => void;
   readonly #fileBytesMax: number | null;
@@ -44,20 +47,20 @@ export class AttemptFiles {
     this.#isFirst = options.isFirst;
     this.#warn = context.warn;
     this.#fileBytesMax = context.settings.fileBytesMax;
-    if (options.path === null) return;
+    this.#places = options.places;
     const { settings } = context;
     for (let localRank = 0; localRank < settings.workerCount; localRank++) {
       for (const stream of STREAMS) {
-        const rank = options.place.firstRank + localRank;
-        const route = routeStream(settings, { localRank, rank, stream, hasLogDirectory: true });
-        if (!route.toFile) continue;
-        const path = `${options.path}/${localRank}/${stream}.log`;
+        const path = this.#places.file(localRank, stream);
+        if (path === null) continue;
+        const route = this.#places.route(localRank, stream);
         // Only what passes through the launcher can be limited.
         const isDirect = route.toConsole === "none" && settings.fileBytesMax === null;
         const file = isDirect ? this.#makeDirect(path) : this.#makeRelayed(path);
         if (file !== undefined) this.#streams.set(`${localRank} ${stream}`, file);
       }
     }
+    if (options.path === null) return;
     if (settings.duplicateStdoutFilters.length > 0) this.#makeFiltered("stdout");
     if (settings.duplicateStderrFilters.length > 0) this.#makeFiltered("stderr");
   }
@@ -129,9 +132,13 @@ export class AttemptFiles {
 
   #open(path: string): Deno.FsFile | undefined {
     try {
+      if (this.#places.areChosen) Deno.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true });
       return Deno.openSync(path, NEW_FILE);
     } catch (error) {
-      const failure = new SystemError(`Cannot make the log file "${path}": ${systemReason(error)}`);
+      const reason = error instanceof Deno.errors.AlreadyExists
+        ? "it is there already, and logs are never overwritten"
+        : systemReason(error);
+      const failure = new SystemError(`Cannot make the log file "${path}": ${reason}`);
       if (this.#isFirst) throw failure;
       this.#warn(`${failure.message}. The console takes its place`);
       return undefined;

@@ -51,9 +51,13 @@ async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): 
   const say = (level: SayLevel, text: string) =>
     log.say(level === "info" && consoles.stderrIsTerminal ? "notice" : level, text);
   const hostName = Deno.hostname();
+  const specs = logs.specsModule === null
+    ? undefined
+    : await (await import("./logs_specs_module.ts")).loadLogsSpecs(logs.specsModule);
   const directory = LogDirectory.create({ baseDirectory: logs.baseDirectory, jobId: plan.jobId });
   const output = await OutputHub.open({
-    settings: { ...logs, console: plan.console, workerCount, role, hostName },
+    settings: { ...logs, jobId: plan.jobId, console: plan.console, workerCount, role, hostName },
+    specs,
     consoles,
     directory,
     warn: (text) => say("warning", text),

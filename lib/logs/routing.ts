@@ -35,18 +35,22 @@ export function routeStream(
     readonly hasLogDirectory: boolean;
   },
 ): StreamRoute {
-  const isShown = settings.ranksShown === null ||
-    settings.ranksShown.some(({ first, last }) => first <= of.rank && of.rank <= last);
-  const toConsole = isShown ? "raw" : of.stream === "stderr" ? "kept" : "none";
+  const shown = isShown(settings, of.rank);
+  const toConsole = shown ? "raw" : of.stream === "stderr" ? "kept" : "none";
   if (!of.hasLogDirectory) return { toFile: false, toConsole };
   const bit = MASK_BITS[of.stream];
   const isTeed = (maskOf(settings.tee, of.localRank) & bit) !== 0;
   const isRedirected = (maskOf(settings.redirects, of.localRank) & bit) !== 0;
   const isChosen = settings.localRanksFilter === null || settings.localRanksFilter.length === 0 ||
     settings.localRanksFilter.includes(of.localRank);
-  if (isTeed) return { toFile: true, toConsole: isChosen && isShown ? "labelled" : "none" };
+  if (isTeed) return { toFile: true, toConsole: isChosen && shown ? "labelled" : "none" };
   if (isRedirected) return { toFile: true, toConsole: "none" };
   return { toFile: false, toConsole: isChosen ? toConsole : "none" };
+}
+
+/** Whether the worker of global rank `rank` may reach the console. */
+export function isShown({ ranksShown }: Pick<RoutingSettings, "ranksShown">, rank: number): boolean {
+  return ranksShown === null || ranksShown.some(({ first, last }) => first <= rank && rank <= last);
 }
 
 function maskOf(masks: Masks, localRank: number): number {

@@ -124,12 +124,6 @@ function checkMessages(parsed: ParsedOptions, { problems }: Findings): void {
 function noticeWhatIsNotInForce(parsed: ParsedOptions, { notices }: Findings): void {
   const { values } = parsed;
   const given = (name: OptionName) => givenName(parsed, name);
-  const notYet = (name: OptionName, effect: string) =>
-    notices.push(`${given(name)} is not in force yet: ${effect}`);
-
-  if (values.logsSpecs !== null && values.logsSpecs !== "default") {
-    notYet("logsSpecs", `logs are written as without ${quote(values.logsSpecs)}`);
-  }
   if (values.startMethod !== "spawn") {
     notices.push(`${given("startMethod")} has no effect: workers are always programs started anew`);
   }

@@ -113,6 +113,7 @@ export const SETTINGS: readonly SettingRow[] = [
       (ranges) => ranges?.map(rangeText).join(",") ?? "all",
     ),
     log("colour", "Colour", "color"),
+    log("specsModule", "Log places from", "logsSpecs", (path) => path ?? "the options"),
     log("timestamps", "Timestamps", "timestamps"),
     log("fold", "Equal lines become one", "fold", (when) => when === "auto" ? "on a terminal" : "never"),
     log(

@@ -48,6 +48,8 @@ export interface LogSettings {
   readonly fold: "auto" | "never";
   /** `--log-max-size`; null: files have no limit. */
   readonly fileBytesMax: number | null;
+  /** `--logs-specs`: path of the module that chooses places instead; null: none does. */
+  readonly specsModule: string | null;
 }
 
 /** Ranks from `first` to `last`, both included. */

@@ -34,3 +34,16 @@ export function parseByteSize(text: string, source = "--log-max-size"): Checked<
   }
   return accept(bytes);
 }
+
+/**
+ * The path of a module, or null for torchrun's "default". torchrun looks for a Python entry point of that name, which
+ * a launcher without Python can't.
+ */
+export function parseLogsSpecs(text: string, source = "--logs-specs"): Checked<string | null> {
+  if (text === "default") return accept(null);
+  if (/\.[cm]?[jt]s$/.test(text)) return accept(text);
+  return refuse(
+    `${source} must be "default" or the path of a TypeScript or JavaScript module: got ${quote(text)}`,
+    'The module takes the place of torchrun\'s Python entry point; README shows one under "Logs of your own"',
+  );
+}

@@ -6,7 +6,7 @@ import type { Findings } from "./findings.ts";
 import type { LaunchPlan, LogSettings } from "./launch_plan.ts";
 import { type MachineView, variable } from "./machine_view.ts";
 import type { Options, ParsedOptions } from "./options.ts";
-import { parseByteSize, parseRankRanges } from "./log_values.ts";
+import { parseByteSize, parseLogsSpecs, parseRankRanges } from "./log_values.ts";
 import { parseRankList, parseStreamMasks } from "./values.ts";
 
 export type Output = Pick<
@@ -53,8 +53,17 @@ export function checkTarget(
   }
 }
 
-function planLogs(parsed: ParsedOptions, machine: MachineView, { problems, reasons }: Findings): LogSettings {
+function planLogsSpecs(text: string | null, { files }: MachineView, { problems }: Findings): string | null {
+  const path = text === null ? null : checkedValue(parseLogsSpecs(text));
+  if (path !== null && files.kind(path) !== "file") {
+    problems.push({ message: `--logs-specs must be the path of a module: there is no file ${quote(path)}` });
+  }
+  return path;
+}
+
+function planLogs(parsed: ParsedOptions, machine: MachineView, findings: Findings): LogSettings {
   const { values } = parsed;
+  const { problems, reasons } = findings;
   const baseDirectory = values.logDir || null;
   if (baseDirectory !== null && machine.files.kind(baseDirectory) === "file") {
     const source = givenName(parsed, "logDir");
@@ -75,6 +84,7 @@ function planLogs(parsed: ParsedOptions, machine: MachineView, { problems, reaso
     colour: values.color,
     timestamps: values.timestamps,
     fold: values.fold,
+    specsModule: planLogsSpecs(values.logsSpecs, machine, findings),
     fileBytesMax: values.logMaxSize === null ? null : checkedValue(parseByteSize(values.logMaxSize)),
   };
 }

@@ -12,6 +12,7 @@ import {
   parseStreamMasks,
   parseWorkerCount,
 } from "./values.ts";
+import { parseLogsSpecs } from "./log_values.ts";
 import { parseRendezvousConf } from "./rendezvous_conf.ts";
 
 const EVENT_LOG_HANDLERS = ["null", "console", "dynamic_rendezvous"];
@@ -333,10 +334,13 @@ const ROWS: readonly OptionRow[] = [
     name: "logsSpecs",
     long: "logs-specs",
     kind: "text",
-    metavar: "NAME",
-    completes: ["default"],
+    metavar: "PATH",
+    check: parseLogsSpecs,
+    completes: "file",
     group: "Output",
-    help: "torchrun's plug-in for log files. Only its default is in force.",
+    help:
+      "A TypeScript or JavaScript module that says where each worker's output goes, in place of torchrun's Python " +
+      "entry point, or 'default'.",
   },
   {
     name: "help",

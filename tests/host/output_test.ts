@@ -13,6 +13,7 @@ const SETTINGS: OutputSettings = {
   localRanksFilter: null,
   ranksShown: null,
   console: "relay",
+  jobId: "job",
   workerCount: 1,
   role: "default",
   hostName: "node1",

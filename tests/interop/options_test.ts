@@ -91,11 +91,11 @@ const DIFFERENCES: readonly Difference[] = [
       /Unsupported nproc_per_node value: (cuda|npu|hpu)$/.test(reason(torchrun)),
   },
   {
-    what: "`--logs-specs NAME` is accepted with a notice for every NAME.",
-    why: "NAME is a plug-in in the workers' Python, which the launcher does not ask; `default` is in force.",
-    example: ["--logs-specs=mine", "train.py"],
-    applies: (torchrun, muster) =>
-      muster.kind === "accepted" &&
+    what: "`--logs-specs` takes the path of a TypeScript or JavaScript module.",
+    why: "torchrun's names are plug-ins in the workers' Python, which the launcher does not ask.",
+    example: ["--logs-specs=logs.ts", "train.py"],
+    applies: (torchrun, muster, { args }) =>
+      args.some((arg) => /^--logs[-_]specs=.*\.ts$/.test(arg)) && muster.kind === "accepted" &&
       /Could not find entrypoint under 'torchrun.logs_specs/.test(reason(torchrun)),
   },
   {

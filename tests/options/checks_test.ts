@@ -75,15 +75,11 @@ Deno.test("checkCombinations() refuses a program that is not Python where --loca
   assertEquals(legacy("--no-python", "--use-env"), []);
 });
 
-Deno.test("checkCombinations() says what is not in force yet", () => {
-  const args = [
-    "--logs-specs=mine",
-    "--start-method=fork",
-  ];
+Deno.test("checkCombinations() says what has no effect", () => {
+  const args = ["--start-method=fork"];
   assertEquals(findings(args, { PET_SIGNALS_TO_HANDLE: "SIGTERM,SIGFOO" }), {
     problems: [],
     notices: [
-      '--logs-specs is not in force yet: logs are written as without "mine"',
       "--start-method has no effect: workers are always programs started anew",
       'PET_SIGNALS_TO_HANDLE: there is no signal "SIGFOO" here; ignored',
     ],

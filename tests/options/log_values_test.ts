@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseByteSize, parseRankRanges } from "../../lib/options/log_values.ts";
+import { parseByteSize, parseLogsSpecs, parseRankRanges } from "../../lib/options/log_values.ts";
 import { planOf } from "./planning.ts";
 
 /** The value, or what is wrong. */
@@ -31,4 +31,15 @@ Deno.test("parseRankRanges() takes ranks and ranges", () => {
   for (const text of ["a", "1-", "3-2", ",", "-1", "1:2"]) {
     assertEquals(parseRankRanges(text).kind, "problem", text);
   }
+});
+
+Deno.test("parseLogsSpecs() refuses names with what is expected", () => {
+  for (const path of ["logs.ts", "/etc/logs.mjs", "a/b.js"]) {
+    assertEquals(parseLogsSpecs(path), { kind: "value", value: path });
+  }
+  const checked = parseLogsSpecs("mine");
+  assertEquals(
+    checked.kind === "problem" ? checked.problem.message : "",
+    '--logs-specs must be "default" or the path of a TypeScript or JavaScript module: got "mine"',
+  );
 });

@@ -21,6 +21,7 @@ Deno.test("planOutput() reads torchrun's log options", () => {
       timestamps: false,
       fold: "auto",
       fileBytesMax: null,
+      specsModule: null,
     },
   );
 });
@@ -61,4 +62,23 @@ Deno.test("checkStdinRank() wants the rank of a worker", () => {
   assertEquals(planOf(["--stdin-rank=1", "--nproc-per-node=2"]).stdinRank, 1);
   checkProblem(["--stdin-rank=2", "--nproc-per-node=2"], "they are 0 to 1, got 2");
   checkProblem(["--stdin-rank=1"], "the only one is 0, got 1");
+});
+
+Deno.test("planOutput() takes a module for the places of logs", () => {
+  const tree = { files: { "/etc/logs.ts": "" } };
+  assertEquals(planOf(["--logs-specs=/etc/logs.ts"], { tree }).logs.specsModule, "/etc/logs.ts");
+  assertEquals(planOf(["--logs-specs=default"]).logs.specsModule, null);
+  checkProblem(
+    ["--logs-specs=/etc/none.mjs"],
+    '--logs-specs must be the path of a module: there is no file "/etc',
+    {
+      tree,
+    },
+  );
+});
+
+Deno.test("planOutput() knows how much the launcher says, and in which form", () => {
+  assertEquals(planOf([]).messages, { verbosity: "normal", format: "text" });
+  assertEquals(planOf(["--quiet", "--log-format=json"]).messages, { verbosity: "quiet", format: "json" });
+  assertEquals(planOf(["--verbose"]).messages.verbosity, "verbose");
 });

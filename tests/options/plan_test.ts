@@ -52,6 +52,7 @@ Deno.test("planLaunch() fills every default of the plain form", () => {
       timestamps: false,
       fold: "auto",
       fileBytesMax: null,
+      specsModule: null,
     },
     messages: { verbosity: "normal", format: "text" },
     fileTimer: undefined,

@@ -48,6 +48,7 @@ export const PLAN: LaunchPlan = {
     timestamps: false,
     fold: "auto",
     fileBytesMax: null,
+    specsModule: null,
   },
   messages: { verbosity: "normal", format: "text" },
   watch: { eventsPath: null, torchEvents: false, metrics: null, metricsPath: null, healthPort: null },
