@@ -12,6 +12,8 @@ export type FailureKind =
   | "exception"
   | "exit-code"
   | "watchdog"
+  /** All others timed out waiting for this worker. */
+  | "missing-from-collective"
   | "stopped";
 
 export interface Explanation {

@@ -3,7 +3,7 @@
  * to blame is decided in one place, from these.
  */
 
-import type { WallMs } from "../core/time.ts";
+import type { InstantMs, WallMs } from "../core/time.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
 
 /** TORCHELASTIC_ERROR_FILE of a worker, as it was found after the worker's end. */
@@ -25,9 +25,11 @@ export interface WorkerFacts {
   readonly status: ExitStatus;
   readonly startedAt: WallMs;
   readonly endedAt: WallMs;
+  /** The same moment on the launcher's monotonic clock, by which ends on several nodes are put in order. */
+  readonly endedInstant: InstantMs;
   /** Position in the order in which the launcher saw workers end in this attempt, from 0. */
   readonly endOrder: number;
-  /** The launcher had already asked this worker to stop when it ended. */
+  /** The launcher asked this worker to stop while it was alive. */
   readonly stoppedByUs: boolean;
   /** Null: this worker was given no error file. */
   readonly errorFile: ErrorFileFacts | null;
@@ -54,16 +56,22 @@ export interface MachineFacts {
   readonly sharedMemory: { readonly freeBytes: number; readonly totalBytes: number } | null;
 }
 
-/** A failed attempt, ready to be judged. */
-export interface FailedAttempt {
+/** Which attempt of which job: the same on every node. */
+export interface AttemptName {
   readonly jobId: string;
-  readonly host: string;
   readonly role: string;
   readonly displayName: string;
   /** The attempt's number, 0 for the first. */
   readonly attempt: number;
   readonly maxRestarts: number;
   readonly worldSize: number;
+}
+
+/** One node's part in a failed attempt, ready to be judged. */
+export interface FailedAttempt extends AttemptName {
+  readonly host: string;
+  /** The node's rank among the nodes of the round. */
+  readonly groupRank: number;
   readonly workers: readonly WorkerFacts[];
   readonly machine: MachineFacts;
 }

@@ -320,11 +320,11 @@ export class JobRecorder {
   }
 }
 
-function rootCauseOf({ rootCause, attempt }: Verdict): RootCause | null {
+function rootCauseOf({ rootCause }: Verdict): RootCause | null {
   if (rootCause === null) return null;
   const { facts, explanation } = rootCause;
   return {
-    host: attempt.host,
+    host: rootCause.host,
     rank: facts.rank,
     localRank: facts.localRank,
     pid: facts.pid,

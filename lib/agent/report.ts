@@ -1,172 +1,178 @@
 /**
- * Who failed first, and what followed from it: the one place where facts become a verdict.
+ * Who failed first in the whole job, and what followed from it: the one place where findings become a verdict.
  *
  * Rules, in order of trust:
  * - What we did is never the cause. A worker that ended after we asked it to is "stopped", unless it had recorded
  *   its own exception before any worker ended: then it was failing already, and only slow to go.
  * - A worker that printed what its peers' loss prints (known_causes.ts) is a consequence; it is named as the
- *   cause only when nobody else can be.
- * - Then time decides: when the exception was recorded, else when the worker ended, else the order in which the
- *   ends were seen. torchrun compares whole seconds and so names a victim in one case of two.
+ *   cause only when nobody else can be. Where all others timed out waiting for one worker, that one is the cause.
+ * - Then time decides: when the exception was recorded, else when the worker ended. On one node that is exact; between
+ *   nodes it is known to the error of their clocks, and what lies within it is decided by evidence: a node that is
+ *   gone, then a signal, the kernel's word or an exception, then a bare exit code. torchrun compares whole seconds of
+ *   one node, and so names a victim in one case of two.
+ *
+ * The same facts give the same verdict in whatever order they came.
  */
 
-import type { WallMs } from "../core/time.ts";
-import { type ExitStatus, succeeded } from "../supervise/exit_status.ts";
-import { type ErrorRecord, parseErrorFile } from "./error_file.ts";
-import { explain, type Explanation } from "./explain.ts";
-import type { FailedAttempt, WorkerFacts } from "./facts.ts";
-import { findTraceback, plainLine } from "./traceback.ts";
+import type { InstantMs } from "../core/time.ts";
+import { succeeded } from "../supervise/exit_status.ts";
+import { type Candidate, firstOf, isCertainlyBefore, mappedMoment, middle } from "./cause_order.ts";
+import { doubtsAbout, reasonsFor, type TimedSuccess } from "./doubts.ts";
+import type { AttemptName, FailedAttempt, MachineFacts } from "./facts.ts";
+import { examineAttempt, type Failure, type FailureGroup, type Moment } from "./finding.ts";
+import { type JobFacts, type LostNode, OWN_CLOCK, type ReportedNode } from "./job_facts.ts";
+import { missingWorker } from "./missing_worker.ts";
 
-/** One worker that failed or was stopped. */
-export interface Failure {
-  readonly facts: WorkerFacts;
-  /** When its exception was recorded, else when it ended. */
-  readonly failedAt: WallMs;
-  /** What it recorded in its error file; null: nothing that can be read. */
-  readonly record: ErrorRecord | null;
-  /** What is wrong with its error file; null: nothing, or there is none. */
-  readonly errorFileProblem: string | null;
-  readonly traceback: {
-    readonly lines: readonly string[];
-    readonly source: "error file" | "stderr";
-  } | null;
-  readonly explanation: Explanation;
-}
+export type { Failure } from "./finding.ts";
 
 export interface Verdict {
-  readonly attempt: FailedAttempt;
-  /** Null: no worker failed by itself, such as when processes could not be ended after success. */
+  readonly attempt: AttemptName;
+  /** How many nodes took part, lost ones included. */
+  readonly nodeCount: number;
+  /** Null: no worker failed by itself, or a node's loss came first (`lostFirst`). */
   readonly rootCause: Failure | null;
+  /** The node whose loss was the first that happened; null: none. */
+  readonly lostFirst: LostNode | null;
   /** Workers that failed by themselves later, in the order of their failing. */
   readonly others: readonly Failure[];
   /** Workers that failed because of another one. */
   readonly consequences: readonly Failure[];
   /** Workers that we stopped. */
   readonly stopped: readonly Failure[];
+  /** Workers of large nodes that are told by their ranks alone. */
+  readonly groups: readonly FailureGroup[];
+  /** Nodes whose workers were lost with them, whoever failed first. */
+  readonly lost: readonly LostNode[];
+  /** Why this one and not another, in clauses without full stop; empty: nothing else could be meant. */
+  readonly reasons: readonly string[];
   /** What makes the verdict doubtful: whole sentences, without full stop. */
   readonly doubts: readonly string[];
+  /** Of the node where it happened. */
+  readonly machine: MachineFacts;
 }
 
+/** Judges an attempt of a job that ran on one node. */
 export function judge(attempt: FailedAttempt): Verdict {
-  const concerned = attempt.workers.filter((worker) => isFailure(worker) || worker.stoppedByUs);
-  const firstEndAt = firstOwnEnd(concerned);
-  const failures = concerned.map((worker) => examine(worker, attempt)).sort(byTime);
-  const stopped = failures.filter((failure) => wasStopped(failure, firstEndAt));
-  const failed = failures.filter((failure) => !stopped.includes(failure));
+  return judgeJob({ nodes: [{ report: examineAttempt(attempt), clock: OWN_CLOCK }], lost: [] });
+}
+
+/** Judges an attempt by what all its nodes report. */
+export function judgeJob(job: JobFacts): Verdict {
+  const nodes = job.nodes.toSorted((a, b) => a.report.groupRank - b.report.groupRank);
+  const lost = job.lost.toSorted((a, b) => a.groupRank - b.groupRank);
+  const timed = inOrder(nodes);
+  const failures = timed.map(({ failure }) => failure);
+  const firstEnd = firstOwnEnd(failures, nodes);
+  const stopped = failures.filter((failure) => wasStopped(failure, firstEnd));
+  const failed = failures.filter((failure) => !wasStopped(failure, firstEnd));
   const own = failed.filter((failure) => !failure.explanation.isConsequence);
   const consequences = failed.filter((failure) => failure.explanation.isConsequence);
-  const rootCause = own[0] ?? consequences[0] ?? null;
+  const isOwn = new Set(own);
+  const first = firstOf<Failure | LostNode>([
+    ...timed.filter(({ failure }) => isOwn.has(failure)).map(candidateOf),
+    ...lost.map(lostCandidate),
+  ]);
+  const missing = first === null ? missingWorker({ consequences, stopped, nodes }) : null;
+  const item = first?.candidate.item ?? missing ?? consequences[0] ?? null;
+  const rootCause = item !== null && "facts" in item ? item : null;
+  const isRoot = (failure: Failure) => failure.facts.rank === rootCause?.facts.rank;
+  const rest = (part: readonly Failure[]) => part.filter((failure) => !isRoot(failure));
+  const { attempt, machine } =
+    (nodes.find(({ report }) => report.groupRank === rootCause?.groupRank) ?? nodes[0]!).report;
+  const parts = { others: rest(own), consequences: rest(consequences), stopped: rest(stopped) };
+  const context = {
+    ...parts,
+    first,
+    rootCause,
+    missing,
+    lost,
+    successes: nodes.flatMap(successesOf),
+    nodeCount: nodes.length + lost.length,
+  };
   return {
     attempt,
+    nodeCount: context.nodeCount,
     rootCause,
-    others: own.filter((failure) => failure !== rootCause),
-    consequences: consequences.filter((failure) => failure !== rootCause),
-    stopped,
-    doubts: rootCause?.explanation.isConsequence ? doubtsAbout(rootCause, attempt, stopped) : [],
+    lostFirst: item !== null && "lastHeard" in item ? item : null,
+    ...parts,
+    groups: nodes.flatMap(({ report }) => report.groups),
+    lost,
+    reasons: reasonsFor(context),
+    doubts: doubtsAbout(context),
+    machine,
   };
 }
 
-function isFailure(worker: WorkerFacts): boolean {
-  return !succeeded(worker.status) || worker.endedByWatchdog !== null;
+/** A failure on our clock. */
+interface TimedFailure {
+  readonly failure: Failure;
+  /** On its node's clock. */
+  readonly local: Moment;
+  /** The likely moment on our clock. */
+  readonly at: InstantMs;
 }
 
-function examine(worker: WorkerFacts, attempt: FailedAttempt): Failure {
-  const content = worker.errorFile?.text == null ? null : parseErrorFile(worker.errorFile.text);
-  const record = content?.kind === "record" ? content.record : null;
-  const printed = printsItsEnd(worker) ? findTraceback(worker.tail ?? []) : null;
-  const recorded = record?.callstack == null ? null : findTraceback(record.callstack);
-  const exceptions = recorded?.exceptions ??
-    (record?.message == null ? printed?.exceptions : [record.message]);
+/** The failures of all nodes as they likely happened; those of one node stay in its order. */
+function inOrder(nodes: readonly ReportedNode[]): TimedFailure[] {
+  const timed = nodes.flatMap(({ report, clock }) => {
+    return report.failures.map((failure): TimedFailure => ({
+      failure: { ...failure, moment: mappedMoment(failure.moment, clock) },
+      local: failure.moment,
+      at: clock === null ? Infinity : failure.moment.earliest - clock.offsetMs,
+    }));
+  });
+  return timed.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at));
+}
+
+function instantMoment(at: InstantMs, clock: ReportedNode["clock"]): Moment {
+  return mappedMoment({ earliest: at, latest: at }, clock);
+}
+
+function successesOf({ report, clock }: ReportedNode): TimedSuccess[] {
+  return report.successes.map(({ rank, endedInstant }) => ({
+    rank,
+    groupRank: report.groupRank,
+    moment: instantMoment(endedInstant, clock),
+  }));
+}
+
+/** How much there is to show that something failed by itself. */
+const STRENGTH = { bareExitCode: 1, evidence: 2, lostNode: 3 } as const;
+
+function candidateOf({ failure, local, at }: TimedFailure): Candidate<Failure> {
+  const strength = failure.explanation.kind === "exit-code" ? STRENGTH.bareExitCode : STRENGTH.evidence;
+  const { groupRank, moment, facts } = failure;
+  return { item: failure, groupRank, rank: facts.rank, moment, local, likely: at, strength };
+}
+
+function lostCandidate(node: LostNode): Candidate<LostNode> {
+  const moment = { earliest: node.lastHeard, latest: node.noticed };
   return {
-    facts: worker,
-    failedAt: failureTime(worker, record),
-    record,
-    errorFileProblem: content?.kind === "unusable" ? content.problem : worker.errorFile?.problem ?? null,
-    traceback: record?.callstack != null
-      ? { lines: record.callstack.map(plainLine), source: "error file" }
-      : printed !== null
-      ? { lines: printed.lines, source: "stderr" }
-      : null,
-    explanation: explain({
-      status: worker.status,
-      stoppedByUs: worker.stoppedByUs,
-      watchdog: worker.endedByWatchdog,
-      exceptions: exceptions ?? [],
-      lastLines: worker.tail?.slice(-LAST_LINES_MAX).map(plainLine) ?? null,
-    }, attempt.machine),
+    item: node,
+    groupRank: node.groupRank,
+    rank: node.ranks[0]?.[0] ?? 0,
+    moment,
+    local: moment,
+    likely: middle(moment),
+    strength: STRENGTH.lostNode,
   };
-}
-
-/** Where a known text is looked for when there is no exception: further up it is about something else. */
-const LAST_LINES_MAX = 20;
-
-/** Whoever is killed from outside prints nothing of it: an older traceback is not about this end. */
-function printsItsEnd({ status, stoppedByUs }: WorkerFacts): boolean {
-  return !stoppedByUs && (status.kind === "exited" || OWN_SIGNALS.has(status.signal));
-}
-
-const OWN_SIGNALS: ReadonlySet<string> = new Set([
-  "SIGABRT",
-  "SIGBUS",
-  "SIGFPE",
-  "SIGILL",
-  "SIGINT",
-  "SIGSEGV",
-]);
-
-/** The file system's time of writing is finer than the whole seconds that PyTorch records. */
-function failureTime(worker: WorkerFacts, record: ErrorRecord | null): WallMs {
-  if (record === null) return worker.endedAt;
-  // A clock that disagrees (a file server's) gives a time outside the worker's life.
-  const isPossible = (at: WallMs | null) => at !== null && at >= worker.startedAt && at <= worker.endedAt;
-  const at = [worker.errorFile?.writtenAt ?? null, record.failedAt].find(isPossible);
-  return at ?? worker.endedAt;
-}
-
-function byTime(a: Failure, b: Failure): number {
-  return a.failedAt - b.failedAt || a.facts.endOrder - b.facts.endOrder;
 }
 
 /** When the first worker ended that we had not asked to; null: we stopped them all. */
-function firstOwnEnd(workers: readonly WorkerFacts[]): WallMs | null {
-  const times = workers.filter((worker) => !worker.stoppedByUs).map((worker) => worker.endedAt);
-  return times.length === 0 ? null : Math.min(...times);
+function firstOwnEnd(failures: readonly Failure[], nodes: readonly ReportedNode[]): Moment | null {
+  let first: Moment | null = null;
+  const take = (at: Moment) => {
+    if (first === null || middle(at) < middle(first)) first = at;
+  };
+  const clocks = new Map(nodes.map(({ report, clock }) => [report.groupRank, clock]));
+  for (const { facts, groupRank } of failures) {
+    if (!facts.stoppedByUs) take(instantMoment(facts.endedInstant, clocks.get(groupRank) ?? null));
+  }
+  return first;
 }
 
-/** File systems stamp with the time of the last timer tick, at most this old. */
-const TICK_MS = 10;
-
-function wasStopped({ facts, record, failedAt }: Failure, firstEndAt: WallMs | null): boolean {
+function wasStopped({ facts, record, moment }: Failure, firstEnd: Moment | null): boolean {
   if (!facts.stoppedByUs || facts.endedByWatchdog !== null) return false;
-  const wasFailing = record !== null && firstEndAt !== null && failedAt + TICK_MS < firstEndAt;
+  const wasFailing = record !== null && firstEnd !== null && isCertainlyBefore(moment, firstEnd);
   return !wasFailing || succeeded(facts.status);
 }
-
-/** Nobody seems to have failed by himself: who may have, all the same? */
-function doubtsAbout(rootCause: Failure, attempt: FailedAttempt, stopped: readonly Failure[]): string[] {
-  const doubts: string[] = [];
-  for (const { facts } of stopped) {
-    const exceptions = findTraceback(facts.tail ?? [])?.exceptions ?? [];
-    if (exceptions.length === 0) continue;
-    const ending = { status: EXITED, stoppedByUs: false, watchdog: null, exceptions, lastLines: [] };
-    const { isConsequence, summary } = explain(ending, attempt.machine);
-    if (isConsequence) continue;
-    doubts.push(
-      `Rank ${facts.rank}, which was stopped, had printed an exception that may be the real cause: ${summary}`,
-    );
-  }
-  const before = attempt.workers.filter((worker) =>
-    succeeded(worker.status) && worker.endOrder < rootCause.facts.endOrder
-  );
-  if (before.length > 0) {
-    const ranks = before.map((worker) => worker.rank).sort((a, b) => a - b).join(", ");
-    doubts.push(
-      `${
-        before.length === 1 ? "Rank" : "Ranks"
-      } ${ranks} had ended with code 0 while others were still working`,
-    );
-  }
-  return doubts;
-}
-
-const EXITED: ExitStatus = { kind: "exited", code: 1 };

@@ -8,7 +8,9 @@
 import { pythonExitCode } from "../supervise/exit_status.ts";
 import type { FailureKind } from "./explain.ts";
 import type { MachineFacts } from "./facts.ts";
+import type { LostNode } from "./job_facts.ts";
 import { localTime } from "./local_time.ts";
+import { ranksText } from "./ranks.ts";
 import type { Failure, Verdict } from "./report.ts";
 import { plainLine } from "./traceback.ts";
 
@@ -16,7 +18,8 @@ export interface VerdictDocument {
   /** Of this format: 1. */
   readonly version: 1;
   readonly jobId: string;
-  readonly host: string;
+  /** The host of the root cause; null: there is none. */
+  readonly host: string | null;
   readonly role: string;
   /** The script, module or program, as torchrun's reports name it. */
   readonly program: string;
@@ -24,30 +27,59 @@ export interface VerdictDocument {
   readonly attempt: number;
   readonly maxRestarts: number;
   readonly worldSize: number;
-  /** Null: no worker failed by itself. */
+  /** How many nodes took part, lost ones included. */
+  readonly nodeCount: number;
+  /** Null: no worker failed by itself, or the loss of a node came first (`lostFirst`). */
   readonly rootCause: FailureDocument | null;
+  /** The node whose loss was the first that happened; null: none. */
+  readonly lostFirst: LostNodeDocument | null;
   /** Workers that failed by themselves after the root cause, in that order. */
   readonly failures: readonly FailureDocument[];
   /** Workers that failed because another one did. */
   readonly consequences: readonly FailureDocument[];
   /** Workers that muster stopped. */
   readonly stopped: readonly FailureDocument[];
+  /** More of the three kinds above, where nodes have too many workers to tell them one by one. */
+  readonly groups: readonly {
+    readonly part: "other" | "consequence" | "stopped";
+    readonly text: string;
+    /** "rank 3", "ranks 0-2, 5". */
+    readonly ranks: string;
+    /** Workers beside those. */
+    readonly unnamed: number;
+  }[];
+  /** Nodes whose workers were lost with them. */
+  readonly lost: readonly LostNodeDocument[];
+  /** Why this root cause and not another, in clauses; empty: nothing else could be meant. */
+  readonly reasons: readonly string[];
   /** What makes the verdict doubtful, in sentences. */
   readonly doubts: readonly string[];
+  /** Of the root cause's node. */
   readonly machine: MachineFacts;
-  /** The root causes of the attempts before this one, oldest first. */
-  readonly earlierAttempts: readonly {
-    readonly attempt: number;
-    readonly rootCause: FailureDocument | null;
-  }[];
+  /** The attempts before this one, oldest first, in this same form but for this field. */
+  readonly earlierAttempts: readonly Omit<VerdictDocument, "earlierAttempts">[];
+}
+
+export interface LostNodeDocument {
+  readonly host: string;
+  readonly groupRank: number;
+  /** "ranks 8-15". */
+  readonly ranks: string;
+  /** When it was noticed. */
+  readonly time: string;
+  readonly reason: string;
 }
 
 export interface FailureDocument {
+  readonly host: string;
+  readonly groupRank: number;
   readonly rank: number;
   readonly localRank: number;
   readonly pid: number;
   /** When the exception was recorded, else when the worker ended: "2026-11-23T22:50:42.120Z". */
   readonly time: string;
+  /** How long it had run by then. */
+  readonly ranMs: number;
   /** Python's convention: −n for signal n. */
   readonly exitCode: number;
   /** "SIGSEGV"; null: it ended by itself. */
@@ -70,27 +102,36 @@ export interface FailureDocument {
 
 /** `attempts`: the verdicts on all failed attempts of the job, the present one last. */
 export function verdictJson(verdict: Verdict, attempts: readonly Verdict[] = []): VerdictDocument {
-  const { attempt, rootCause } = verdict;
+  return { ...attemptJson(verdict), earlierAttempts: attempts.slice(0, -1).map(attemptJson) };
+}
+
+function attemptJson(verdict: Verdict): Omit<VerdictDocument, "earlierAttempts"> {
+  const { attempt, rootCause, lostFirst } = verdict;
   return {
     version: 1,
     jobId: attempt.jobId,
-    host: attempt.host,
+    host: rootCause?.host ?? lostFirst?.host ?? null,
     role: attempt.role,
     program: attempt.displayName,
     attempt: attempt.attempt,
     maxRestarts: attempt.maxRestarts,
     worldSize: attempt.worldSize,
+    nodeCount: verdict.nodeCount,
     rootCause: rootCause === null ? null : failureJson(rootCause),
+    lostFirst: lostFirst === null ? null : lostJson(lostFirst),
     failures: verdict.others.map(failureJson),
     consequences: verdict.consequences.map(failureJson),
     stopped: verdict.stopped.map(failureJson),
+    groups: verdict.groups.map((group) => ({ ...group, ranks: ranksText(group.ranks) })),
+    lost: verdict.lost.map(lostJson),
+    reasons: verdict.reasons,
     doubts: verdict.doubts,
-    machine: attempt.machine,
-    earlierAttempts: attempts.slice(0, -1).map((earlier) => ({
-      attempt: earlier.attempt.attempt,
-      rootCause: earlier.rootCause === null ? null : failureJson(earlier.rootCause),
-    })),
+    machine: verdict.machine,
   };
+}
+
+function lostJson({ host, groupRank, ranks, noticedAt, reason }: LostNode): LostNodeDocument {
+  return { host, groupRank, ranks: ranksText(ranks), time: utcTime(noticedAt), reason };
 }
 
 /** The whole tail is in the log; a report for 512 workers must stay readable. */
@@ -99,10 +140,13 @@ const TAIL_LINES_MAX = 20;
 function failureJson(failure: Failure): FailureDocument {
   const { facts, explanation, traceback } = failure;
   return {
+    host: failure.host,
+    groupRank: failure.groupRank,
     rank: facts.rank,
     localRank: facts.localRank,
     pid: facts.pid,
     time: utcTime(failure.failedAt),
+    ranMs: Math.max(0, failure.failedAt - facts.startedAt),
     exitCode: pythonExitCode(facts.status),
     signal: facts.status.kind === "signalled" ? facts.status.signal : null,
     kind: explanation.kind,

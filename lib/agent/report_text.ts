@@ -6,11 +6,16 @@
  * root cause comes first and is the only one with a long text; what followed from it is told in a line each.
  */
 
-import type { WallMs } from "../core/time.ts";
-import { type ExitStatus, pythonExitCode } from "../supervise/exit_status.ts";
+import { durationText, type WallMs } from "../core/time.ts";
+import { pythonExitCode } from "../supervise/exit_status.ts";
+import { cutMiddle, FIELD_LIMITS, mergeGroups } from "./condense.ts";
+import type { FailureGroup } from "./finding.ts";
+import type { LostNode } from "./job_facts.ts";
 import { localTime } from "./local_time.ts";
+import { rankCount, type RankRanges, rankRanges, ranksText } from "./ranks.ts";
 import type { Failure, Verdict } from "./report.ts";
 import { plainLine } from "./traceback.ts";
+import { endingName } from "./words.ts";
 
 export interface VerdictTextOptions {
   /** Columns of the terminal; what muster says itself is wrapped to them. */
@@ -28,9 +33,11 @@ export function verdictText(verdict: Verdict, options: VerdictTextOptions): stri
   const { attempt, rootCause } = verdict;
   const title = `${attempt.displayName} FAILED`;
   const sections = [
-    rootCause === null
-      ? ["Root Cause: no worker failed by itself"]
-      : rootCauseLines(rootCause, verdict, layout),
+    rootCause !== null
+      ? rootCauseLines(rootCause, verdict, layout)
+      : verdict.lostFirst !== null
+      ? lostFirstLines(verdict.lostFirst, verdict, layout)
+      : ["Root Cause: no worker failed by itself"],
     otherLines(verdict, layout),
     consequenceLines(verdict, layout),
     earlierLines(options.attempts?.slice(0, -1) ?? [], layout),
@@ -50,9 +57,10 @@ export function verdictText(verdict: Verdict, options: VerdictTextOptions): stri
 const BORDER_MAX = 60;
 /** More failures than this get no fields of their own. */
 const FAILURES_MAX = 8;
-const TRACEBACK_LINES_MAX = 60;
 const TAIL_LINES_MAX = 15;
 const EARLIER_MAX = 10;
+/** Lines about what followed. */
+const FOLLOWED_MAX = 12;
 const LABEL_WIDTH = "error_file".length;
 
 class Layout {
@@ -85,31 +93,60 @@ class Layout {
   }
 }
 
+const ROOT_CAUSE = "Root Cause (first observed failure):";
+
 function rootCauseLines(failure: Failure, verdict: Verdict, layout: Layout): string[] {
+  const { facts, explanation } = failure;
+  const ran = `${
+    durationText(Math.max(0, failure.failedAt - facts.startedAt))
+  }, in attempt ${verdict.attempt.attempt}`;
   return [
-    "Root Cause (first observed failure):",
-    ...fieldLines(0, failure, verdict, layout),
-    ...(failure.explanation.advice === null ? [] : layout.field("advice", failure.explanation.advice)),
-    ...verdict.doubts.flatMap((doubt) => layout.field("but", doubt)),
-    ...failure.facts.logFiles.flatMap((path) => layout.field("log file", path)),
+    ROOT_CAUSE,
+    ...fieldLines(0, failure, layout),
+    ...(explanation.advice === null ? [] : layout.field("advice", explanation.advice)),
+    ...layout.field("ran", ran),
+    ...whyLines(verdict, layout),
+    ...facts.logFiles.flatMap((path) => layout.field("log file", path)),
     ...textLines(failure),
   ];
 }
 
+function lostFirstLines(node: LostNode, verdict: Verdict, layout: Layout): string[] {
+  return [
+    ROOT_CAUSE,
+    "[0]:",
+    `  time      : ${layout.time(node.noticedAt)}`,
+    `  host      : ${node.host}`,
+    ...layout.field("cause", `the node was lost with ${ranksText(node.ranks)}: ${plainLine(node.reason)}`),
+    ...layout.field(
+      "advice",
+      "Look at that machine: its power, its kernel's log, its network, and whether somebody killed muster there.",
+    ),
+    ...whyLines(verdict, layout),
+  ];
+}
+
+function whyLines({ reasons, doubts }: Verdict, layout: Layout): string[] {
+  return [
+    ...(reasons.length === 0 ? [] : layout.field("why", plainLine(reasons.join("; ")))),
+    ...doubts.flatMap((doubt) => layout.field("but", plainLine(doubt))),
+  ];
+}
+
 /** torchrun's fields, and in words what happened. */
-function fieldLines(index: number, failure: Failure, verdict: Verdict, layout: Layout): string[] {
-  const { facts, explanation, errorFileProblem } = failure;
+function fieldLines(index: number, failure: Failure, layout: Layout): string[] {
+  const { facts, explanation, errorFileProblem, record } = failure;
   const exitCode = pythonExitCode(facts.status);
   // Of a worker that had failed already when it was stopped, the exit code is our doing.
   const sender = facts.stoppedByUs ? " from muster, afterwards" : "";
   const signal = facts.status.kind === "signalled" ? ` (${facts.status.signal})${sender}` : "";
-  const path = facts.errorFile?.text == null && errorFileProblem === null ? "<N/A>" : facts.errorFile!.path;
+  const path = record === null && errorFileProblem === null ? "<N/A>" : facts.errorFile!.path;
   const problem = errorFileProblem === null ? "" : ` (the file ${errorFileProblem})`;
   // Fields that programs look for stay on one line, whatever their length.
   return [
     `[${index}]:`,
     `  time      : ${layout.time(failure.failedAt)}`,
-    `  host      : ${verdict.attempt.host}`,
+    `  host      : ${failure.host}`,
     `  rank      : ${facts.rank} (local_rank: ${facts.localRank})`,
     `  exitcode  : ${exitCode} (pid: ${facts.pid})${signal}`,
     `  error_file: ${path}${problem}`,
@@ -120,7 +157,7 @@ function fieldLines(index: number, failure: Failure, verdict: Verdict, layout: L
 /** The traceback, else the end of what the worker printed. */
 function textLines({ traceback, facts }: Failure): string[] {
   if (traceback !== null) {
-    const [first, ...rest] = cutMiddle(traceback.lines, TRACEBACK_LINES_MAX);
+    const [first, ...rest] = cutMiddle(traceback.lines, FIELD_LIMITS.tracebackLines);
     return [`  traceback : ${first}`, ...rest.map((line) => `  ${line}`.trimEnd())];
   }
   if (facts.tail === null) return ["  traceback : <N/A>, the worker's output did not pass through muster"];
@@ -129,34 +166,55 @@ function textLines({ traceback, facts }: Failure): string[] {
   return ["  traceback : <N/A>, the last that was printed:", ...tail.map((line) => `  | ${line}`)];
 }
 
-function otherLines(verdict: Verdict, layout: Layout): string[] {
-  const { others } = verdict;
-  if (others.length === 0) return ["Failures:", "  <NO_OTHER_FAILURES>"];
+function otherLines({ others, groups }: Verdict, layout: Layout): string[] {
+  const [left] = mergeGroups([
+    ...(others.length > FAILURES_MAX ? [groupOf("other", "", others.slice(FAILURES_MAX))] : []),
+    ...groups.filter(({ part }) => part === "other"),
+  ]);
+  if (others.length === 0 && left === undefined) return ["Failures:", "  <NO_OTHER_FAILURES>"];
   const shown = others.slice(0, FAILURES_MAX).flatMap((failure, index) =>
-    fieldLines(index + 1, failure, verdict, layout)
+    fieldLines(index + 1, failure, layout)
   );
-  const left = others.slice(FAILURES_MAX);
-  return ["Failures:", ...shown, ...(left.length === 0 ? [] : layout.item(`and ${ranksText(left)}`))];
+  return [
+    "Failures:",
+    ...shown,
+    ...(left === undefined ? [] : layout.item(`and ${ranksAnd(left.ranks, left.unnamed)}`)),
+  ];
 }
 
-function consequenceLines({ consequences, stopped }: Verdict, layout: Layout): string[] {
+function consequenceLines({ consequences, stopped, groups, lost }: Verdict, layout: Layout): string[] {
+  const told = (
+    part: FailureGroup["part"],
+    failures: readonly Failure[],
+    textOf: (failure: Failure) => string,
+  ) =>
+    mergeGroups([
+      ...failures.map((failure) => groupOf(part, textOf(failure), [failure])),
+      ...groups.filter((group) => group.part === part),
+    ]);
   const lines = [
-    ...groupBy(consequences, ({ explanation }) => explanation.summary).map(([summary, failures]) =>
-      `${ranksText(failures)} failed as a consequence: ${summary}`
+    ...told("consequence", consequences, ({ explanation }) => explanation.summary).map((
+      { text, ranks, unnamed },
+    ) => `${ranksAnd(ranks, unnamed)} failed as a consequence: ${text}`),
+    ...told("stopped", stopped, ({ facts }) => endingName(facts.status)).map(({ text, ranks, unnamed }) =>
+      `${ranksWere(ranks, unnamed)} stopped by muster (${text})`
     ),
-    ...groupBy(stopped, ({ facts }) => endingName(facts.status)).map(([ending, failures]) =>
-      `${ranksText(failures)} ${failures.length === 1 ? "was" : "were"} stopped by muster (${ending})`
-    ),
+    ...lost.map(({ host, ranks, reason }) => `${ranksWere(ranks)} lost with node ${host}: ${reason}`),
   ];
-  return lines.length === 0 ? [] : ["What followed:", ...lines.flatMap((line) => layout.item(line))];
+  const shown = lines.slice(0, FOLLOWED_MAX).map(plainLine);
+  const left = lines.length - shown.length;
+  if (left > 0) shown.push(`and ${left} more lines like these, which --report FILE has`);
+  return lines.length === 0 ? [] : ["What followed:", ...shown.flatMap((line) => layout.item(line))];
 }
 
 /** A restart must not hide how it came to that. */
 function earlierLines(earlier: readonly Verdict[], layout: Layout): string[] {
   if (earlier.length === 0) return [];
-  const shown = earlier.slice(0, EARLIER_MAX).flatMap(({ attempt, rootCause }) => {
+  const shown = earlier.slice(0, EARLIER_MAX).flatMap(({ attempt, rootCause, lostFirst }) => {
     const cause = rootCause === null
-      ? "no worker failed by itself"
+      ? lostFirst === null
+        ? "no worker failed by itself"
+        : `node ${lostFirst.host}, ${layout.time(lostFirst.noticedAt)}: lost`
       : `rank ${rootCause.facts.rank}, ${layout.time(rootCause.failedAt)}: ${
         plainLine(rootCause.explanation.summary)
       }`;
@@ -166,41 +224,17 @@ function earlierLines(earlier: readonly Verdict[], layout: Layout): string[] {
   return ["Earlier attempts:", ...shown, ...(left > 0 ? [`  and ${left} more`] : [])];
 }
 
-function endingName(status: ExitStatus): string {
-  return status.kind === "signalled" ? status.signal : `exit code ${status.code}`;
+function groupOf(part: FailureGroup["part"], text: string, failures: readonly Failure[]): FailureGroup {
+  return { part, text, ranks: rankRanges(failures.map(({ facts }) => facts.rank)), unnamed: 0 };
 }
 
-/** "rank 3", "ranks 0-2, 5". */
-function ranksText(failures: readonly Failure[]): string {
-  const ranks = failures.map(({ facts }) => facts.rank).sort((a, b) => a - b);
-  const runs: [number, number][] = [];
-  for (const rank of ranks) {
-    const last = runs.at(-1);
-    if (last !== undefined && rank === last[1] + 1) last[1] = rank;
-    else runs.push([rank, rank]);
-  }
-  const text = runs.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(", ");
-  return `${ranks.length === 1 ? "rank" : "ranks"} ${text}`;
+/** "ranks 0-2, 5 were". */
+function ranksWere(ranks: RankRanges, unnamed = 0): string {
+  return `${ranksAnd(ranks, unnamed)} ${rankCount(ranks) + unnamed === 1 ? "was" : "were"}`;
 }
 
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): [string, T[]][] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    groups.set(key, [...groups.get(key) ?? [], item]);
-  }
-  return [...groups];
-}
-
-function cutMiddle(lines: readonly string[], linesMax: number): string[] {
-  if (lines.length <= linesMax) return [...lines];
-  const head = Math.floor(linesMax / 3);
-  const tail = linesMax - head - 1;
-  return [
-    ...lines.slice(0, head),
-    `… ${lines.length - head - tail} lines left out …`,
-    ...lines.slice(-tail),
-  ];
+function ranksAnd(ranks: RankRanges, unnamed: number): string {
+  return `${ranksText(ranks)}${unnamed === 0 ? "" : ` and ${unnamed} more`}`;
 }
 
 const WRAP_WIDTH_MIN = 40;

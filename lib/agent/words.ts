@@ -17,6 +17,11 @@ export function workerName(worker: WorkerRecord): string {
   return `Worker ${worker.localRank} (pid ${worker.pid ?? "none"})`;
 }
 
+/** How a stopped worker ended: "SIGTERM", "exit code 0". */
+export function endingName(status: ExitStatus): string {
+  return status.kind === "signalled" ? status.signal : `exit code ${status.code}`;
+}
+
 /** "exit code 1", "SIGSEGV (signal 11)". */
 export function endingText(status: ExitStatus): string {
   if (status.kind === "exited") return `exit code ${status.code}`;

@@ -12,13 +12,13 @@ import type { FailedAttempt, WorkerFacts } from "../agent/facts.ts";
 import type { Verdict } from "../agent/report.ts";
 import { assertDefined, unreachable } from "../core/assert.ts";
 import { type SignalName, SystemError } from "../core/errors.ts";
-import type { WallMs } from "../core/time.ts";
+import type { InstantMs, WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
 import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
 import type { SpawnOnCpus } from "./affinity.ts";
 import { spawnFailure, type SpawnRequest, spawnWorker, type WorkerChild } from "./child.ts";
-import { wallNow } from "./clock.ts";
+import { monotonicNow, wallNow } from "./clock.ts";
 import { type Evidence, type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
 import { becomeSubreaper, keepDescriptorsFromChildren } from "./libc.ts";
@@ -75,7 +75,10 @@ const KILLED: ExitStatus = { kind: "signalled", signal: "SIGKILL" };
  */
 const PRELOAD_AFTER_MS = 300;
 
-const loadJudge = () => import("../agent/report.ts");
+const loadJudge = () => import("../agent/verdict_wait.ts");
+
+/** How long the verdict on a failed attempt waits for a node's report, beyond the time that its workers have to stop. */
+const REPORT_LIMIT_MS = 10_000;
 
 class Launch {
   readonly #plan: LaunchPlan;
@@ -95,6 +98,7 @@ class Launch {
   /** By local rank, of this attempt. */
   readonly #startedAt: WallMs[] = [];
   readonly #endedAt: WallMs[] = [];
+  readonly #endedInstant: InstantMs[] = [];
   #attemptOutput: AttemptOutput | undefined;
   #evidence: EvidenceBaseline | undefined;
   #store: WorkerStore | undefined;
@@ -267,6 +271,7 @@ class Launch {
       this.#runningPids.delete(child.pid);
       this.#watchdogs?.forget(child.pid);
       this.#endedAt[localRank] = wallNow();
+      this.#endedInstant[localRank] = monotonicNow();
       this.#loop.post({ kind: "worker-ended", localRank, status });
       this.#onChildEnded();
     });
@@ -297,8 +302,17 @@ class Launch {
       errorFiles: workers.map(({ localRank }) => output.errorFile(localRank) ?? ""),
       statuses: workers.flatMap(({ status }) => status ?? []),
     });
-    const { judge } = await loadJudge();
-    this.#loop.post({ kind: "judged", verdict: judge(this.#failedAttempt(evidence, output)) });
+    const { examineAttempt, SETTLE_MS, VerdictWait } = await loadJudge();
+    const wait = new VerdictWait({
+      groupRanks: [0],
+      attempt: this.#agent.attempt,
+      settleMs: SETTLE_MS,
+      limitMs: this.#plan.shutdownTimeoutMs + REPORT_LIMIT_MS,
+    });
+    const report = examineAttempt(this.#failedAttempt(evidence, output));
+    for (const { verdict } of wait.step({ kind: "own-report", report }, monotonicNow())) {
+      this.#loop.post({ kind: "judged", verdict });
+    }
   }
 
   #drainLimitMs(): number {
@@ -321,6 +335,9 @@ class Launch {
         status,
         startedAt: assertDefined(this.#startedAt[localRank]),
         endedAt: worker.status === undefined ? wallNow() : assertDefined(this.#endedAt[localRank]),
+        endedInstant: worker.status === undefined
+          ? monotonicNow()
+          : assertDefined(this.#endedInstant[localRank]),
         endOrder: endOrder ?? workerCount,
         stoppedByUs: this.#stoppedPids.has(pid),
         errorFile: evidence.errorFiles[localRank] ?? null,
@@ -332,6 +349,7 @@ class Launch {
     return {
       jobId,
       host: this.#parts.hostName,
+      groupRank: 0,
       role,
       displayName: command.displayName,
       attempt: this.#agent.attempt,

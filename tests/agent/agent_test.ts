@@ -47,6 +47,7 @@ function factsOf(agent: Agent, plan: LaunchPlan): FailedAttempt {
   return {
     jobId: plan.jobId,
     host: "here",
+    groupRank: 0,
     role: plan.role,
     displayName: "train.py",
     attempt: agent.attempt,
@@ -59,6 +60,7 @@ function factsOf(agent: Agent, plan: LaunchPlan): FailedAttempt {
       status: status!,
       startedAt: 0,
       endedAt: endOrder!,
+      endedInstant: endOrder!,
       endOrder: endOrder!,
       stoppedByUs: stopRequested,
       errorFile: null,

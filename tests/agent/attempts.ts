@@ -15,13 +15,16 @@ export const UNKNOWN_MACHINE: MachineFacts = {
 /** A worker that ended with code 1 as the `rank`-th, two seconds after its start. */
 export function workerFacts(rank: number, facts: Partial<WorkerFacts> = {}): WorkerFacts {
   const endOrder = facts.endOrder ?? rank;
+  const endedAt = facts.endedAt ?? STARTED_AT + 2000 + endOrder * 10;
   return {
     localRank: rank,
     rank,
     pid: 4000 + rank,
     status: { kind: "exited", code: 1 },
     startedAt: STARTED_AT,
-    endedAt: STARTED_AT + 2000 + endOrder * 10,
+    endedAt,
+    // The launcher had started a second before its workers.
+    endedInstant: endedAt - STARTED_AT + 1000,
     endOrder,
     stoppedByUs: false,
     errorFile: null,
@@ -48,6 +51,7 @@ export function failedAttempt(
   return {
     jobId: "job-1",
     host: "node-a",
+    groupRank: 0,
     role: "default",
     displayName: "train.py",
     attempt: 0,

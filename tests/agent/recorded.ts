@@ -45,6 +45,7 @@ export function recordedJob(changes: Partial<LaunchPlan> = {}, errorFiles: Recor
   const facts = () => ({
     jobId: plan.jobId,
     host: "here",
+    groupRank: 0,
     role: plan.role,
     displayName: "train.py",
     attempt: agent.attempt,
@@ -57,6 +58,7 @@ export function recordedJob(changes: Partial<LaunchPlan> = {}, errorFiles: Recor
       status: status!,
       startedAt: 0,
       endedAt: endOrder!,
+      endedInstant: endOrder!,
       endOrder: endOrder!,
       stoppedByUs: stopRequested,
       errorFile: errorFiles[localRank] === undefined

@@ -21,10 +21,13 @@ Deno.test("verdictJson() tells everything that the report knows", () => {
   assertEquals(document.version, 1);
   const { tail, ...cause } = document.rootCause!;
   assertEquals(cause, {
+    host: "node-a",
+    groupRank: 0,
     rank: 1,
     localRank: 1,
     pid: 4001,
     time: "2026-11-23T21:49:21.007Z",
+    ranMs: 1007,
     exitCode: -9,
     signal: "SIGKILL",
     kind: "signal",

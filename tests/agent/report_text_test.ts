@@ -43,6 +43,7 @@ Root Cause (first observed failure):
   exitcode  : 1 (pid: 4001)
   error_file: <N/A>
   cause     : ValueError: bad
+  ran       : 2 s, in attempt 0
   traceback : Traceback (most recent call last):
     File "train.py", line 3, in <module>
       raise ValueError("bad")

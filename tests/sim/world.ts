@@ -271,6 +271,7 @@ function failedAttempt(agent: Agent, faults: Faults): FailedAttempt {
   return {
     jobId: "sim",
     host: "sim",
+    groupRank: 0,
     role: "default",
     displayName: "sim.py",
     attempt: agent.attempt,
@@ -286,6 +287,7 @@ function failedAttempt(agent: Agent, faults: Faults): FailedAttempt {
         status,
         startedAt: 0,
         endedAt: endOrder,
+        endedInstant: endOrder,
         endOrder,
         stoppedByUs: stopRequested,
         errorFile: null,
