@@ -12,6 +12,7 @@ import type { EventFile } from "./event_file.ts";
 import type { JobSources, JobWatchSettings } from "./job_watch.ts";
 import type { MetricsServer } from "./metrics_server.ts";
 import { statusOf } from "./status_source.ts";
+import type { StatusSocket } from "./status_socket.ts";
 import type { JobStatus, StatusRequest } from "../view/status.ts";
 
 export class JobViewers {
@@ -20,6 +21,7 @@ export class JobViewers {
   readonly #recorder: JobRecorder;
   #eventFile: EventFile | undefined;
   #metrics: MetricsServer | undefined;
+  #socket: StatusSocket | null = null;
   #torchEvents: TorchEvents | undefined;
   #end: (JobEvent & { event: "job-ended" }) | undefined;
 
@@ -46,6 +48,8 @@ export class JobViewers {
       });
       this.#metrics.open();
     }
+    const { openStatusSocket } = await import("./status_socket.ts");
+    this.#socket = openStatusSocket((request) => this.#status(request));
     if (plan.watch.torchEvents) {
       const { TorchEvents } = await import("../agent/torch_events.ts");
       this.#torchEvents = new TorchEvents(plan, hostName);
@@ -70,6 +74,7 @@ export class JobViewers {
   async close(): Promise<void> {
     const summary = this.#end === undefined ? null : jobSummary(this.#end);
     if (summary !== null) this.#settings.say(this.#end!.attempts > 1 ? "notice" : "info", summary);
+    this.#socket?.close();
     await Promise.all([this.#eventFile?.close(), this.#metrics?.close()]);
   }
 }

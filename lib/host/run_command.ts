@@ -30,6 +30,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       return await refuse(EXIT_CODES.usage, command.text);
     case "store":
       return await (await import("./store_command.ts")).runStoreCommand(command.args);
+    case "status":
+      return await (await import("./status_command.ts")).runStatusCommand(command.args);
     case "launch":
       return await launchOrExplain(command, platform === null ? [] : [platform.message]);
     default:

@@ -1,0 +1,142 @@
+/** `muster status` on real jobs and in a real terminal (tmux). */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { checkScreen } from "../view/screens.ts";
+import { killMarked, newMark } from "./processes.ts";
+
+const ROOT = new URL("../..", import.meta.url).pathname;
+const MUSTER = [Deno.execPath(), "run", "-A", "--quiet", `${ROOT}main.ts`];
+const WAIT_MS = 30_000;
+
+/** A runtime directory of its own, in which nobody else's jobs are. */
+async function alone(
+  body: (run: { readonly env: Record<string, string>; readonly directory: string }) => Promise<void>,
+): Promise<void> {
+  const mark = newMark();
+  const directory = await Deno.makeTempDir({ prefix: "status-" });
+  const env = { ...mark.env, XDG_RUNTIME_DIR: directory, LANG: "C.UTF-8", TERM: "xterm-256color" };
+  try {
+    await body({ env, directory });
+  } finally {
+    killMarked(mark);
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+async function output(args: readonly string[], env: Record<string, string>) {
+  const { code, stdout, stderr } = await new Deno.Command(args[0]!, {
+    args: args.slice(1),
+    env,
+    stdin: "null",
+  }).output();
+  return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + WAIT_MS; !await holds();) {
+    if (Date.now() > deadline) throw new Error(`Not so after ${WAIT_MS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+function startJob(env: Record<string, string>, args: readonly string[], script: string): Deno.ChildProcess {
+  return new Deno.Command(MUSTER[0]!, {
+    args: [...MUSTER.slice(1), ...args, "--no-python", "sh", "-c", script],
+    env,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+}
+
+Deno.test("status: a job is found without any flag, whichever way its output goes", () =>
+  alone(async ({ env, directory }) => {
+    const script = "echo I am $RANK; echo late $RANK >&2; exec sleep 60";
+    const jobs = [
+      startJob(env, [
+        "--nproc-per-node=2",
+        "--rdzv-backend=c10d",
+        "--rdzv-endpoint=localhost:0",
+        "--rdzv-id=seen",
+      ], script),
+      startJob(env, [
+        ...["--nproc-per-node=3", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "--rdzv-id=filed"],
+        ...["-r3", `--log-dir=${directory}/logs`],
+      ], script),
+    ];
+    const ask = async (...args: string[]) => await output([...MUSTER, "status", ...args], env);
+    const statuses = async () =>
+      (await ask("--json")).stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+    const printed = "I am 0\nlate 0\n".length;
+    await until(
+      "both jobs have printed",
+      async () =>
+        (await statuses()).filter(({ nodes }) =>
+          nodes[0].workers.every((worker: { outputBytes: number }) => worker.outputBytes === printed)
+        ).length === 2,
+    );
+
+    const list = await ask();
+    for (const text of ["seen", "filed", "2 of 2 up", "3 of 3 up", "--job ID"]) {
+      assertStringIncludes(list.stdout, text);
+    }
+    const filed = await ask("--job", "fil", "--once");
+    assertStringIncludes(filed.stdout, "● 3 running");
+    // Two files of one moment: either line may be the last.
+    assertMatch(filed.stdout, /(I am|late) 2$/m);
+    const unknown = await ask("--job", "other");
+    assertEquals(unknown.code, 1);
+    assertStringIncludes(unknown.stderr, 'No job of yours with the id "other" runs on this node; there is ');
+
+    for (const job of jobs) job.kill("SIGTERM");
+    await Promise.all(jobs.map((job) => job.status));
+    assertEquals([...Deno.readDirSync(`${directory}/muster`)], [], "launchers take their sockets with them");
+    assertEquals((await ask()).code, 1);
+  }));
+
+Deno.test("status: in a terminal of any size it draws, follows keys and leaves nothing behind", () =>
+  alone(async ({ env, directory }) => {
+    const host = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", `${ROOT}tests/fixtures/status_host.ts`, "64", "8"],
+      env,
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    const tmux = (...args: string[]) =>
+      output(["tmux", "-S", `${directory}/tmux`, "-f", "/dev/null", ...args], env);
+    try {
+      await until(
+        "the job can be asked",
+        async () => (await output([...MUSTER, "status", "--once"], env)).code === 0,
+      );
+      const command = `${MUSTER.join(" ")} status; echo "ended with $?"; sleep 60`;
+      await tmux("new-session", "-d", "-x", "90", "-y", "24", command);
+      const screen = async () => (await tmux("capture-pane", "-p")).stdout.trimEnd().split("\n");
+      const shows = (text: string) => until(text, async () => (await screen()).join("\n").includes(text));
+
+      await shows("this is rank 0");
+      checkScreen("tmux_grid_90x24", await screen());
+      await tmux("send-keys", "Down", "Down", "Right", "Enter");
+      await shows("this is rank 17");
+      checkScreen("tmux_output_90x24", await screen());
+      await tmux("send-keys", "Escape", "t");
+      await shows("LAST LINE");
+      await tmux("resize-window", "-x", "46", "-y", "16");
+      await until("it fits the new size", async () => (await screen()).length === 16);
+      await shows("q quit");
+      checkScreen("tmux_table_46x16", await screen());
+      const colours = (await tmux("capture-pane", "-p", "-e")).stdout;
+      assertStringIncludes(colours, "\x1b[32m●");
+
+      await tmux("send-keys", "q");
+      await shows("ended with 0");
+      const after = (await screen()).join("\n");
+      assertStringIncludes(after, "● 64 running");
+      assert(!after.includes("q quit"), "the screen before is back");
+    } finally {
+      await tmux("kill-server");
+      host.kill("SIGKILL");
+      await Promise.all([host.status, host.stdin.close()]);
+    }
+  }));
