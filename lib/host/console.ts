@@ -20,6 +20,12 @@ const SLOW_WRITE_MS = 100;
 /** Pause before another try when whoever shares the descriptor made it non-blocking and it is full. */
 const WOULD_BLOCK_PAUSE_MS = 10;
 
+/**
+ * Small writes that come right after one another are gathered for this long: each is a task for another thread, which
+ * costs more than its bytes.
+ */
+const GATHER_MS = 5;
+
 const NEWLINE = 10;
 
 /** What a console writes to: `Deno.stdout`, `Deno.stderr` or a test's own. */
@@ -41,7 +47,8 @@ export class ConsoleWriter {
   readonly #queue = new ByteQueue(SLICE_BYTES_MAX);
   #sliceBytes = SLICE_BYTES_MAX;
   #running: Promise<void> | undefined;
-  #lastProgressAt = 0;
+  #lastProgressAt = -Infinity;
+  #gatherTimer: ReturnType<typeof setTimeout> | undefined;
   #roomWaiters: (() => void)[] = [];
   #stallTimer: ReturnType<typeof setTimeout> | undefined;
   /** Nothing drained for too long: what comes now is dropped. */
@@ -74,7 +81,11 @@ export class ConsoleWriter {
     if (this.#droppedLines > 0 && !this.#isDiskFull) this.#pushMark();
     this.#queue.push(bytes);
     this.#endsInsideLine = bytes.at(-1) !== NEWLINE;
-    this.#running ??= this.#run();
+    if (this.#running !== undefined) return;
+    const mayWait = this.#queue.size < SLICE_BYTES_MAX &&
+      (this.#gatherTimer !== undefined || performance.now() - this.#lastProgressAt <= GATHER_MS);
+    if (mayWait) this.#gatherTimer ??= setTimeout(() => this.#start(), GATHER_MS);
+    else this.#start();
   }
 
   /** Undefined while there is room; else resolves when there is, or when waiting is no use. */
@@ -87,6 +98,7 @@ export class ConsoleWriter {
   /** Resolves when all is written, or after `deadlineMs`; true: nothing is left. */
   async flush(deadlineMs: number): Promise<boolean> {
     if (this.#droppedLines > 0) this.#pushMark();
+    this.#start();
     const running = this.#running;
     if (running === undefined) return true;
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -94,6 +106,12 @@ export class ConsoleWriter {
     const isDone = await Promise.race([running.then(() => true), isLate]);
     clearTimeout(timer);
     return isDone;
+  }
+
+  #start(): void {
+    if (this.#gatherTimer !== undefined) clearTimeout(this.#gatherTimer);
+    this.#gatherTimer = undefined;
+    if (this.#queue.size > 0) this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {

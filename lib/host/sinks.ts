@@ -11,7 +11,7 @@ import { systemReason } from "./log_directory.ts";
 /** Output that may wait for one file. */
 export const FILE_QUEUE_BYTES_MAX = 1024 * 1024;
 /** Small writes are gathered for this long: 64 chatty workers would cost more in calls than in bytes. */
-export const FILE_GATHER_MS = 100;
+export const FILE_GATHER_MS = 250;
 
 const WRITE_BYTES_MAX = 256 * 1024;
 

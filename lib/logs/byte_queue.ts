@@ -27,6 +27,13 @@ export class ByteQueue {
 
   push(bytes: Uint8Array): void {
     this.#size += bytes.length;
+    const open = this.#blocks.at(-1);
+    if (open !== undefined && bytes.length <= open.bytes.length - open.end) {
+      // The usual case, without views.
+      open.bytes.set(bytes, open.end);
+      open.end += bytes.length;
+      return;
+    }
     while (bytes.length > 0) {
       let last = this.#blocks.at(-1);
       if (last === undefined || last.end === last.bytes.length) {
