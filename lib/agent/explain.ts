@@ -4,6 +4,7 @@ import { signalName } from "../core/errors.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
 import { explainSignal, type SignalExplanation } from "./explain_signal.ts";
 import type { MachineFacts } from "./facts.ts";
+import { deviceError, isDeviceLost } from "./kernel_log.ts";
 import { type KnownCause, knownCause, type KnownKind } from "./known_causes.ts";
 
 export type FailureKind =
@@ -12,6 +13,7 @@ export type FailureKind =
   | "exception"
   | "exit-code"
   | "watchdog"
+  | "device-lost"
   /** All others timed out waiting for this worker. */
   | "missing-from-collective"
   | "stopped";
@@ -29,6 +31,7 @@ export interface Explanation {
 
 /** What is known of one end. */
 export interface Ending {
+  readonly pid: number;
   readonly status: ExitStatus;
   /** The end, signal or not, was asked for by us: only exceptions that are given say something of the worker. */
   readonly stoppedByUs: boolean;
@@ -54,15 +57,31 @@ export function explain(ending: Ending, machine: MachineFacts): Explanation {
   if (known !== null) {
     const { kind, advice, isConsequence } = known;
     const summary = known.summary ?? exception ?? firstMatch(ending.lastLines ?? [], known.pattern);
-    return { kind, summary, advice, isConsequence };
+    return withDeviceError({ kind, summary, advice, isConsequence }, machine);
   }
   if (exception !== null && (stoppedByUs || status.kind === "exited")) {
     return { kind: "exception", summary: exception, advice: null, isConsequence: false };
   }
   if (status.kind === "signalled") {
-    return { ...explainSignal(status.signal, { machine, exception }), isConsequence: false };
+    return { ...explainSignal(status.signal, { machine, exception, pid: ending.pid }), isConsequence: false };
   }
   return explainCode(status.code, machine, { isSilent: ending.lastLines?.length === 0 });
+}
+
+/** What a program sees of a broken device is vague; the driver's own words are not. */
+function withDeviceError(explanation: Explanation, { kernelLog }: MachineFacts): Explanation {
+  const error = explanation.kind === "device-failed" ? deviceError(kernelLog ?? []) : null;
+  if (error === null) return explanation;
+  const summary = `${explanation.summary}; the driver reported ${error}`;
+  if (!isDeviceLost(error)) return { ...explanation, summary };
+  return {
+    ...explanation,
+    kind: "device-lost",
+    summary,
+    advice:
+      "The GPU does not answer any more: take the node out of use; a reset of the GPU or of the machine may " +
+      "bring it back.",
+  };
 }
 
 /** In a chain the last exception says what ended the program, the earlier ones why. */
@@ -98,7 +117,7 @@ function explainCode(
   // Shells pass the end of their child on as 128 + n.
   const passedOn = code > 128 ? signalName(code - 128) : undefined;
   if (passedOn !== undefined) {
-    const { kind, summary, advice } = explainSignal(passedOn, { machine, exception: null });
+    const { kind, summary, advice } = explainSignal(passedOn, { machine, exception: null, pid: null });
     const wrapped = `exit code ${code}, which is how a shell reports ${passedOn} of its child: ${summary}`;
     return { kind, summary: wrapped, advice, isConsequence: false };
   }

@@ -5,6 +5,7 @@
 
 import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
 import type { MachineFacts } from "./facts.ts";
+import { faultPlace, memoryKill } from "./kernel_log.ts";
 
 export interface SignalExplanation {
   readonly kind: "signal" | "out-of-memory" | "shared-memory-full";
@@ -12,35 +13,50 @@ export interface SignalExplanation {
   readonly advice: string | null;
 }
 
-/** What a signal means that muster did not send. `exception`: what the program printed of its end, if anything. */
+/**
+ * What a signal means that muster did not send. `exception`: what the program printed of its end, if anything; `pid`:
+ * by which the kernel's log names it, null where it is a child of the worker.
+ */
 export function explainSignal(
   signal: SignalName | `signal ${number}`,
-  { machine, exception }: { machine: MachineFacts; exception: string | null },
+  { machine, exception, pid }: { machine: MachineFacts; exception: string | null; pid: number | null },
 ): SignalExplanation {
-  if (signal === "SIGKILL") return explainKill(machine);
+  if (signal === "SIGKILL") return explainKill(machine, pid);
   if (signal === "SIGBUS") return explainBusError(machine);
   const [meaning, advice] = SIGNAL_WORDS[signal as SignalName] ??
     ["a signal that the worker doesn't handle", null];
   const isDump = exception === null || exception.startsWith("Fatal Python error: ");
   const words = signal === "SIGABRT" && !isDump ? exception : meaning;
+  const place = pid === null ? null : faultPlace(machine.kernelLog ?? [], pid);
   return {
     kind: "signal",
-    summary: `${numbered(signal)}: ${words}`,
+    summary: `${numbered(signal)}${place === null ? "" : ` in ${place}`}: ${words}`,
     advice: exception === null ? advice : null,
   };
 }
 
-function explainKill(machine: MachineFacts): SignalExplanation {
-  const { outOfMemoryKills, machineOutOfMemoryKills, memoryLimitBytes } = machine;
+const USE_LESS_MEMORY =
+  "Give the job more memory, or use less: fewer data loader processes, smaller batches, fewer workers a node.";
+
+function explainKill(machine: MachineFacts, pid: number | null): SignalExplanation {
+  const { outOfMemoryKills, machineOutOfMemoryKills, memoryLimitBytes, kernelLog } = machine;
   const limit = memoryLimitBytes === null ? "" : `; the memory limit is ${bytesText(memoryLimitBytes)}`;
+  const kill = pid === null ? null : memoryKill(kernelLog ?? [], pid);
+  if (kill !== null) {
+    const used = kill.residentBytes === null ? "" : ` when it used ${bytesText(kill.residentBytes)}`;
+    return {
+      kind: "out-of-memory",
+      summary: `SIGKILL (9): out of memory, the kernel killed this worker${used}${limit}`,
+      advice: USE_LESS_MEMORY,
+    };
+  }
   if (outOfMemoryKills !== null && outOfMemoryKills > 0) {
     const times = outOfMemoryKills === 1 ? "once" : `${outOfMemoryKills} times`;
     return {
       kind: "out-of-memory",
       summary:
         `SIGKILL (9): out of memory, the kernel killed in this cgroup ${times} in this attempt${limit}`,
-      advice: "Give the job more memory, or use less: fewer data loader processes, smaller batches, fewer " +
-        "workers a node.",
+      advice: USE_LESS_MEMORY,
     };
   }
   if (machineOutOfMemoryKills !== null && machineOutOfMemoryKills > 0) {

@@ -54,6 +54,8 @@ export interface MachineFacts {
   readonly memoryLimitBytes: number | null;
   /** Free and total bytes of /dev/shm; null: unknown. */
   readonly sharedMemory: { readonly freeBytes: number; readonly totalBytes: number } | null;
+  /** What the kernel logged since the attempt began of processes and devices (kernel_log.ts); null: not known. */
+  readonly kernelLog: readonly string[] | null;
 }
 
 /** Which attempt of which job: the same on every node. */

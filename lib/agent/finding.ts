@@ -104,6 +104,7 @@ function examine(worker: WorkerFacts, { host, groupRank, machine }: FailedAttemp
     (record?.message == null ? printed?.exceptions : [record.message]);
   const failedAt = failureTime(worker, record);
   const explanation = explain({
+    pid: worker.pid,
     status: worker.status,
     stoppedByUs: worker.stoppedByUs,
     watchdog: worker.endedByWatchdog,
@@ -178,7 +179,14 @@ const EXITED: ExitStatus = { kind: "exited", code: 1 };
 function suspicionOf(worker: WorkerFacts, machine: MachineFacts): string | null {
   const exceptions = findTraceback(worker.tail ?? [])?.exceptions ?? [];
   if (exceptions.length === 0) return null;
-  const ending = { status: EXITED, stoppedByUs: false, watchdog: null, exceptions, lastLines: [] };
+  const ending = {
+    pid: worker.pid,
+    status: EXITED,
+    stoppedByUs: false,
+    watchdog: null,
+    exceptions,
+    lastLines: [],
+  };
   const { isConsequence, summary } = explain(ending, machine);
   return isConsequence ? null : summary;
 }

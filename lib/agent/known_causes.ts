@@ -10,6 +10,13 @@ export type KnownKind =
   | "module-not-found"
   | "port-in-use"
   | "device-out-of-memory"
+  /** A kernel checked its input and found it wrong. */
+  | "device-assertion"
+  /** The device or its driver failed, or was made to by memory that is not there. */
+  | "device-failed"
+  /** No such device, or one that this program can't use. */
+  | "device-unusable"
+  | "device-shared"
   | "shared-memory-full"
   | "disk-full"
   | "loader-process-killed"
@@ -28,6 +35,13 @@ export interface KnownCause {
   readonly isConsequence: boolean;
 }
 
+const MAKE_SHM_LARGER =
+  "Make it larger (docker run --shm-size=8g or --ipc=host; in Kubernetes an emptyDir with medium " +
+  "Memory at /dev/shm), or use fewer data loader processes.";
+
+const LOOK_AT_THE_DEVICE = "nvidia-smi -q and dmesg | grep -i xid say whether the GPU is to blame; " +
+  "CUDA_LAUNCH_BLOCKING=1 shows which call it was.";
+
 const FIND_THE_PEER =
   "The cause is with another worker, on this node or on another; see what that one printed.";
 
@@ -37,8 +51,7 @@ export const KNOWN_CAUSES: readonly KnownCause[] = [
     kind: "shared-memory-full",
     pattern: /unable to allocate shared memory\(shm\)/,
     summary: "/dev/shm is full; data loaders hand their batches over through it",
-    advice: "Make it larger (docker run --shm-size=8g or --ipc=host; in Kubernetes an emptyDir with medium " +
-      "Memory at /dev/shm), or use fewer data loader processes.",
+    advice: MAKE_SHM_LARGER,
     isConsequence: false,
   },
   {
@@ -56,6 +69,69 @@ export const KNOWN_CAUSES: readonly KnownCause[] = [
     advice:
       "The device's memory is full: use a smaller batch, and check with nvidia-smi that no older process " +
       "still holds some of it.",
+    isConsequence: false,
+  },
+  {
+    kind: "shared-memory-full",
+    pattern: /Error while creating shared memory segment \/dev\/shm\/nccl-/,
+    summary: "NCCL could not make a segment in /dev/shm, which is most often too small",
+    advice: MAKE_SHM_LARGER,
+    isConsequence: false,
+  },
+  {
+    kind: "device-assertion",
+    pattern: /CUDA error: device-side assert triggered/,
+    summary: null,
+    advice:
+      "A kernel found its input wrong, most often an index that is out of range (labels, token ids, sizes of an " +
+      "embedding): CUDA_LAUNCH_BLOCKING=1 shows where.",
+    isConsequence: false,
+  },
+  {
+    kind: "device-failed",
+    pattern: /CUDA error: uncorrectable ECC error encountered/,
+    summary: "CUDA error: the GPU's memory has an error that can't be corrected",
+    advice:
+      "It is the hardware: take the node out of use until nvidia-smi -q -d ECC,ROW_REMAPPER was looked at.",
+    isConsequence: false,
+  },
+  {
+    kind: "device-failed",
+    pattern: /CUDA error: (?:an illegal memory access was encountered|unspecified launch failure)/,
+    summary: null,
+    advice: LOOK_AT_THE_DEVICE,
+    isConsequence: false,
+  },
+  {
+    kind: "device-unusable",
+    pattern: /CUDA error: invalid device ordinal/,
+    summary: null,
+    advice:
+      "There are more workers than devices that they may see: compare --nproc-per-node with nvidia-smi -L and " +
+      "CUDA_VISIBLE_DEVICES, or use --nproc-per-node gpu.",
+    isConsequence: false,
+  },
+  {
+    kind: "device-unusable",
+    pattern: /CUDA error: no kernel image is available for execution on the device/,
+    summary: null,
+    advice: "PyTorch, or an extension, was not built for this GPU's generation: install a build that was.",
+    isConsequence: false,
+  },
+  {
+    kind: "device-unusable",
+    pattern: /Found no NVIDIA driver on your system|The NVIDIA driver on your system is too old/,
+    summary: null,
+    advice: "nvidia-smi shows the driver that the worker sees; in a container it comes from the machine " +
+      "(docker run --gpus all).",
+    isConsequence: false,
+  },
+  {
+    kind: "device-shared",
+    pattern: /Duplicate GPU detected : rank \d+ and rank \d+ both on CUDA device/,
+    summary: "two workers use one GPU, which NCCL can't do",
+    advice:
+      "Each worker must choose its own: torch.cuda.set_device(LOCAL_RANK), before anything else uses CUDA.",
     isConsequence: false,
   },
   {

@@ -13,6 +13,7 @@ import type { AttemptName, MachineFacts } from "./facts.ts";
 import { failureFromJson, failureToJson, groupFromJson, rangesFrom } from "./failure_codec.ts";
 import type { FailureGroup, NodeReport, Success } from "./finding.ts";
 import type { LostNode } from "./job_facts.ts";
+import { KERNEL_LINE_MAX, KERNEL_LINES_MAX } from "./kernel_log.ts";
 import { JsonFields } from "./json_fields.ts";
 import type { Verdict } from "./report.ts";
 
@@ -174,6 +175,7 @@ function machineFrom(fields: JsonFields): MachineFacts {
       const memory = fields.object(name);
       return { freeBytes: memory.number("freeBytes"), totalBytes: memory.number("totalBytes") };
     }),
+    kernelLog: fields.nullable("kernelLog", (name) => fields.texts(name, KERNEL_LINES_MAX, KERNEL_LINE_MAX)),
   };
 }
 

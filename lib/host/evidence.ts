@@ -1,5 +1,5 @@
 /**
- * Collects what the machine knows of a failed attempt: error files, kills for lack of memory, /dev/shm.
+ * Collects what the machine knows of a failed attempt: error files, kills for lack of memory, /dev/shm, the kernel's log.
  *
  * Rules: before an attempt only counters are noted (well under a millisecond). After it everything has a limit in
  * size and time: a file server that hangs costs the report its traceback, never the launcher its end.
@@ -14,6 +14,7 @@ import {
   memoryLimitBytes,
   outOfMemoryKills,
 } from "./cgroup.ts";
+import { KernelLog } from "./kernel_log.ts";
 
 export interface Evidence {
   readonly machine: MachineFacts;
@@ -37,6 +38,9 @@ export interface EvidenceBaseline {
 export function startEvidence(): EvidenceBaseline {
   cgroup ??= { found: findMemoryCgroup(readText) };
   const before = countKills(cgroup.found);
+  kernelLog ??= new KernelLog();
+  // What was logged before this attempt is not about it.
+  kernelLog.take();
   return {
     async gather({ errorFiles, statuses }) {
       const after = countKills(cgroup!.found);
@@ -50,6 +54,7 @@ export function startEvidence(): EvidenceBaseline {
           machineOutOfMemoryKills: difference(after.machine, before.machine),
           memoryLimitBytes: cgroup!.found === null ? null : memoryLimitBytes(cgroup!.found, readText),
           sharedMemory,
+          kernelLog: kernelLog!.take(),
         },
         errorFiles: files,
       };
@@ -62,6 +67,7 @@ export const ERROR_FILE_BYTES_MAX = 4 << 20;
 const READ_LIMIT_MS = 2_000;
 const BUS_ERROR_CODE = 128 + 7;
 
+let kernelLog: KernelLog | undefined;
 /** Where the counters are; the launcher stays in one cgroup. */
 let cgroup: { readonly found: MemoryCgroup | null } | undefined;
 

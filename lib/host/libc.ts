@@ -14,6 +14,10 @@ const SYMBOLS = {
   /** A second descriptor of the same file; -1: there is none such, or no room for one more. */
   dup: { parameters: ["i32"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  /** `path` ends with a zero byte. */
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  lseek: { parameters: ["i32", "i64", "i32"], result: "i64" },
+  read: { parameters: ["i32", "buffer", "usize"], result: "isize" },
   mkfifo: { parameters: ["buffer", "u32"], result: "i32" },
   /** In glibc since 2.34. */
   close_range: { parameters: ["u32", "u32", "i32"], result: "i32", optional: true },

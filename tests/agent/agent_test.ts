@@ -73,6 +73,7 @@ function factsOf(agent: Agent, plan: LaunchPlan): FailedAttempt {
       machineOutOfMemoryKills: null,
       memoryLimitBytes: null,
       sharedMemory: null,
+      kernelLog: null,
     },
   };
 }

@@ -10,6 +10,7 @@ export const UNKNOWN_MACHINE: MachineFacts = {
   machineOutOfMemoryKills: null,
   memoryLimitBytes: null,
   sharedMemory: null,
+  kernelLog: null,
 };
 
 /** A worker that ended with code 1 as the `rank`-th, two seconds after its start. */

@@ -5,7 +5,7 @@ import type { MachineFacts } from "../../lib/agent/facts.ts";
 import { UNKNOWN_MACHINE } from "./attempts.ts";
 
 function explained(signal: SignalName | `signal ${number}`, machine: Partial<MachineFacts> = {}) {
-  return explainSignal(signal, { machine: { ...UNKNOWN_MACHINE, ...machine }, exception: null });
+  return explainSignal(signal, { machine: { ...UNKNOWN_MACHINE, ...machine }, exception: null, pid: null });
 }
 
 const GIB = 2 ** 30;
@@ -43,14 +43,14 @@ Deno.test("explainSignal() suspects a small or full /dev/shm of SIGBUS, and no o
 });
 
 Deno.test("explainSignal() gives what an aborting program printed, and advice only where nothing was", () => {
-  const options = { machine: UNKNOWN_MACHINE, exception: "c10::Error: no kernel image" };
+  const options = { machine: UNKNOWN_MACHINE, exception: "c10::Error: no kernel image", pid: null };
   assertEquals(explainSignal("SIGABRT", options), {
     kind: "signal",
     summary: "SIGABRT (6): c10::Error: no kernel image",
     advice: null,
   });
   assertMatch(explained("SIGABRT").advice ?? "", /PYTHONFAULTHANDLER=1/);
-  const dump = { machine: UNKNOWN_MACHINE, exception: "Fatal Python error: Aborted" };
+  const dump = { machine: UNKNOWN_MACHINE, exception: "Fatal Python error: Aborted", pid: null };
   assertMatch(explainSignal("SIGABRT", dump).summary, /the program aborted itself/);
 });
 

@@ -4,6 +4,7 @@ import { UNKNOWN_MACHINE } from "./attempts.ts";
 
 function explained(ending: Partial<Ending>, machine = UNKNOWN_MACHINE) {
   return explain({
+    pid: 4711,
     status: { kind: "exited", code: 1 },
     stoppedByUs: false,
     watchdog: null,

@@ -73,6 +73,7 @@ export function recordedJob(changes: Partial<LaunchPlan> = {}, errorFiles: Recor
       machineOutOfMemoryKills: null,
       memoryLimitBytes: null,
       sharedMemory: null,
+      kernelLog: null,
     },
   });
   return {

@@ -53,6 +53,11 @@ export const RECORDED: readonly Sample[] = [
     summary: /OutOfMemoryError: CUDA out of memory/,
   },
   {
+    name: "no_driver",
+    kind: "device-unusable",
+    summary: /^RuntimeError: Found no NVIDIA driver on your system/,
+  },
+  {
     name: "data_loader_raises",
     kind: "exception",
     summary: /^ZeroDivisionError: Caught ZeroDivisionError in .*: division by zero$/,
@@ -104,7 +109,12 @@ export const RECORDED_BY_HAND: readonly Sample[] = [
   { name: "store_resets", kind: "lost-peer", summary: /connection to the store/, isConsequence: true },
 ];
 
-/** From huggingface/picotron_tutorial#6, NVIDIA/nccl#1928 and NVIDIA/nccl#1514 on GitHub, shortened. */
+/**
+ * From issues on GitHub, shortened: huggingface/picotron_tutorial#6, NVIDIA/nccl#1928, NVIDIA/nccl#1514,
+ * hiyouga/LlamaFactory#7233, verl-project/verl#161, karpathy/nanoGPT#470, vllm-project/vllm#4108,
+ * jade-hpc-gpu/jade-hpc-gpu.github.io#194, ultralytics/ultralytics#7716, ademakdogan/nails_segmentation#8,
+ * hpcaitech/Open-Sora#40, lllyasviel/Fooocus#1313.
+ */
 export const FROM_ISSUES: readonly Sample[] = [
   {
     name: "nccl_watchdog",
@@ -115,7 +125,32 @@ export const FROM_ISSUES: readonly Sample[] = [
   },
   { name: "nccl_internal_error", kind: "lost-peer", summary: /connection to a peer/, isConsequence: true },
   { name: "nccl_remote_error", kind: "lost-peer", summary: /connection to a peer/, isConsequence: true },
+  {
+    name: "nccl_shared_memory",
+    kind: "shared-memory-full",
+    summary: /^NCCL could not make a segment in \/dev\/shm/,
+  },
+  { name: "nccl_duplicate_device", kind: "device-shared", summary: /^two workers use one GPU/ },
+  { name: "device_assert", kind: "device-assertion", summary: /CUDA error: device-side assert triggered/ },
+  {
+    name: "device_illegal_access",
+    kind: "device-failed",
+    summary: /CUDA error: an illegal memory access was encountered/,
+    signal: "SIGABRT",
+  },
+  { name: "device_ecc", kind: "device-failed", summary: /^CUDA error: the GPU's memory has an error/ },
+  { name: "device_launch_failure", kind: "device-failed", summary: /CUDA error: unspecified launch failure/ },
+  { name: "device_no_kernel", kind: "device-unusable", summary: /no kernel image is available/ },
+  { name: "device_ordinal", kind: "device-unusable", summary: /CUDA error: invalid device ordinal/ },
+  {
+    name: "device_driver_old",
+    kind: "device-unusable",
+    summary: /The NVIDIA driver on your system is too old/,
+  },
 ];
+
+/** Of the kernel's log: recorded here, but for the last two, from NVIDIA/NVSentinel#155 and NVIDIA/open-gpu-kernel-modules#1150. */
+export const KERNEL_LOG = "kernel_log";
 
 export const SAMPLES: readonly Sample[] = [...RECORDED, ...RECORDED_BY_HAND, ...FROM_ISSUES];
 

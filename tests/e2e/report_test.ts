@@ -4,7 +4,7 @@ import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from 
 import { canLimitMemory, newLimitedCgroup } from "../host/limited_cgroup.ts";
 import { processInfo } from "../../lib/host/process_table.ts";
 import { canFreeze, newFreezer } from "../host/freezer.ts";
-import { LAUNCHERS, runLauncher, runProgram, waitForFile } from "../interop/harness.ts";
+import { LAUNCHERS, runLauncher, runProgram, waitForFile, waitUntil } from "../interop/harness.ts";
 
 const SHELL = ["--no-python", "sh", "-c"];
 
@@ -42,7 +42,7 @@ Deno.test("report: workers that ended by themselves while another's end was bein
           try {
             await Deno.writeTextFile(`${directory}/go`, "");
             for (const pid of pids) {
-              while (processInfo(pid)?.state !== "Z") await new Promise((resolve) => setTimeout(resolve, 10));
+              await waitUntil(() => processInfo(pid)?.state === "Z", `${pid} has ended`);
             }
           } finally {
             Deno.kill(launcher, "SIGCONT");
@@ -115,7 +115,10 @@ Deno.test({
     ];
     const run = await runProgram([...enter, ...LAUNCHERS.muster, ...job]);
     assertEquals(run.code, 1, run.stderr);
-    assertStringIncludes(run.stderr, "SIGKILL (9): out of memory, the kernel killed in this cgroup once");
+    assertStringIncludes(
+      run.stderr,
+      "SIGKILL (9): out of memory, the kernel killed this worker when it used ",
+    );
     assertStringIncludes(run.stderr, "limit is 512 MiB");
     assertMatch(run.stderr, /rank {6}: 0 /);
   },

@@ -227,6 +227,12 @@ def misses_its_deadline_once():
             time.sleep(60)
 
 
+def no_driver():
+    import torch
+
+    torch.zeros(1).cuda()
+
+
 def data_loader_raises():
     run_data_loader(lambda: 1 / 0)
 

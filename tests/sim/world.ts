@@ -301,6 +301,7 @@ function failedAttempt(agent: Agent, faults: Faults): FailedAttempt {
       machineOutOfMemoryKills: null,
       memoryLimitBytes: null,
       sharedMemory: null,
+      kernelLog: null,
     },
   };
 }
