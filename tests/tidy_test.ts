@@ -13,12 +13,13 @@ const ARROWS: Record<string, readonly string[]> = {
   core: [],
   options: [],
   store: [],
+  etcd: [],
   rendezvous: [],
   supervise: [],
   logs: [],
-  agent: ["options", "store", "rendezvous", "supervise", "logs"],
+  agent: ["options", "store", "etcd", "rendezvous", "supervise", "logs"],
   view: ["agent"],
-  host: ["view", "agent", "options", "store", "rendezvous", "supervise", "logs"],
+  host: ["view", "agent", "options", "store", "etcd", "rendezvous", "supervise", "logs"],
 };
 
 /** Words that mean time, chance or the world; each with what to use in the pure part. */

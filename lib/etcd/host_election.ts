@@ -1,0 +1,404 @@
+/**
+ * Which agent hosts the job, where etcd decides: one host at a time, each with a greater epoch than the one before, and a
+ * record of the job that only the present host can write.
+ *
+ * The host holds a lease, counted from before the request that got it, so that etcd can only think it longer. When it
+ * could not be renewed for two thirds of its time the owner is deposed and has the last third to end its world. An
+ * owner that does not run meanwhile (frozen, a paused machine) learns of it with the first event after; what it did
+ * before that is harmless, since `save` compares the host key's revision: a round counts only once it is saved.
+ *
+ * Requests whose fate is unknown are settled by looking, never by guessing.
+ */
+
+import { assert, unreachable } from "../core/assert.ts";
+import type { Prng } from "../core/prng.ts";
+import { Deadlines, type InstantMs } from "../core/time.ts";
+import type { ElectionEffect, ElectionEvent, ElectionSettings } from "./election_event.ts";
+import {
+  decodeHost,
+  type Host,
+  type HostKeys,
+  hostKeys,
+  type HostView,
+  lookRequest,
+  nextEpoch,
+  removeRequest,
+  saveRequest,
+  takeRequest,
+  viewOf,
+} from "./host_keys.ts";
+import {
+  attemptMs,
+  backoffMs,
+  deposeAt,
+  type Lease,
+  LOOK_AGAIN_LEASES,
+  renewEveryMs,
+} from "./host_timing.ts";
+import type { Change } from "./v3_watch.ts";
+import type { KeyValue, LeaseId, V3Answer, V3Request } from "./v3_wire.ts";
+
+type Purpose = "look" | "grant" | "take" | "renew" | "save" | "remove" | "revoke";
+
+interface Reign {
+  readonly host: Host;
+  /** Create revision of the host key. */
+  readonly revision: number;
+  /** Revision of the job's record as we know it. */
+  jobRevision: number;
+}
+
+/** How long `leave` waits for etcd before it counts as done: the lease ends by itself. */
+const LEAVE_MS_MAX = 2000;
+
+export class HostElection {
+  readonly #settings: ElectionSettings;
+  readonly #keys: HostKeys;
+  readonly #prng: Prng;
+  readonly #timers = new Deadlines<"depose" | "renew" | "look" | "retry" | "left">();
+  readonly #open = new Map<number, { readonly purpose: Purpose; readonly sentAt: InstantMs }>();
+  #effects: ElectionEffect[] = [];
+  #nextId = 1;
+  #standing = false;
+  #leaving = false;
+  #lease: Lease | null = null;
+  #reign: Reign | null = null;
+  /** The newest view; null: none yet. */
+  #view: HostView | null = null;
+  #isWatching = false;
+  /** What was told last: create revision of the host key, 0 for none. */
+  #told = -1;
+  #wanted: { readonly id: number; readonly job: Uint8Array } | null = null;
+  #saving: { readonly id: number; readonly job: Uint8Array } | null = null;
+  #failures = 0;
+
+  constructor(settings: ElectionSettings, prng: Prng) {
+    this.#settings = settings;
+    this.#keys = hostKeys(settings.jobId);
+    this.#prng = prng;
+  }
+
+  /** Its epoch while this node is the host; null: it is not, as far as it can know without being woken. */
+  get epoch(): number | null {
+    return this.#reign?.host.epoch ?? null;
+  }
+
+  step(event: ElectionEvent, now: InstantMs): ElectionEffect[] {
+    assert(this.#effects.length === 0, "The election is being stepped already");
+    // Before anything else, whatever the event: it may be the first after a long freeze.
+    this.#wake(now);
+    this.#take(event, now);
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  nextWakeup(): InstantMs | undefined {
+    return this.#timers.next();
+  }
+
+  #take(event: ElectionEvent, now: InstantMs): void {
+    switch (event.kind) {
+      case "stand":
+        this.#standing = true;
+        if (this.#view === null) this.#look(now);
+        else this.#campaign(now);
+        return;
+      case "answered":
+      case "unanswered": {
+        const open = this.#open.get(event.id);
+        this.#open.delete(event.id);
+        if (open === undefined) return;
+        if (event.kind === "unanswered") return this.#unanswered(open.purpose, event, now);
+        return this.#answered(open.purpose, event.answer, open.sentAt, now);
+      }
+      case "changed":
+        return this.#changed(event.changes, now);
+      case "watch-broken":
+        this.#isWatching = false;
+        return this.#look(now);
+      case "look":
+        return this.#look(now);
+      case "host-died":
+        return this.#remove(event.epoch, now);
+      case "save":
+        if (this.#reign === null) return;
+        this.#wanted = { id: event.id, job: event.job };
+        return this.#save(now);
+      case "leave":
+        return this.#leave(event.over, now);
+      case "wakeup":
+        return;
+      default:
+        return unreachable(event);
+    }
+  }
+
+  #wake(now: InstantMs): void {
+    for (const due of this.#timers.takeDue(now)) {
+      switch (due) {
+        case "depose":
+          this.#depose("its lease could not be renewed in time", now);
+          break;
+        case "renew":
+          this.#renew(now);
+          break;
+        case "look":
+          this.#look(now);
+          break;
+        case "retry":
+          this.#save(now);
+          if (this.#reign === null || !this.#isWatching) this.#look(now);
+          break;
+        case "left":
+          this.#left();
+          break;
+        default:
+          unreachable(due);
+      }
+    }
+  }
+
+  #answered(purpose: Purpose, answer: V3Answer, sentAt: InstantMs, now: InstantMs): void {
+    if (this.#failures > 0) {
+      this.#failures = 0;
+      this.#effects.push({ kind: "recovered" });
+    }
+    switch (answer.kind) {
+      case "transaction":
+        return this.#transacted(purpose, answer, now);
+      case "lease-grant":
+        return this.#granted(answer.lease, answer.ttlSeconds * 1000, sentAt, now);
+      case "lease-keep-alive":
+        return this.#renewed(answer.ttlSeconds, sentAt, now);
+      case "lease-revoke":
+      case "authenticate":
+        return;
+      default:
+        return unreachable(answer);
+    }
+  }
+
+  #transacted(purpose: Purpose, answer: V3Answer & { kind: "transaction" }, now: InstantMs): void {
+    if (purpose === "remove" && answer.succeeded) return this.#leaving ? this.#left() : this.#look(now);
+    if (purpose === "save" && answer.succeeded) return this.#saved(answer.revision, now);
+    const view = viewOf(this.#keys, answer);
+    if (this.#leaving) return purpose === "remove" ? this.#left() : undefined;
+    if (purpose === "save") this.#notSaved(view, now);
+    const told = this.#told;
+    this.#see(view, now);
+    // What a look found first the watch should have told: it may have gone silent.
+    if (!this.#isWatching || (purpose === "look" && told !== this.#told)) {
+      this.#isWatching = true;
+      this.#effects.push({ kind: "watch", key: this.#keys.host, fromRevision: view.revision + 1 });
+    }
+    this.#campaign(now);
+  }
+
+  #changed(changes: readonly Change[], now: InstantMs): void {
+    for (const { revision, value } of changes) {
+      if (this.#view === null || revision <= this.#view.revision) continue;
+      // Of the epoch and the record nothing is said, so that the place is taken on a whole view only.
+      const isOurs = value !== null && value.lease === this.#lease?.id;
+      if (!isOurs) this.#see({ ...this.#view, revision, host: value }, now);
+      if (isOurs || value === null) this.#look(now);
+    }
+  }
+
+  #unanswered(purpose: Purpose, { text, refused }: { text: string; refused: boolean }, now: InstantMs): void {
+    if (this.#failures === 0) this.#effects.push({ kind: "trouble", text });
+    this.#failures++;
+    if (purpose === "save") this.#saving = null;
+    // etcd may know no more of the lease than we do; the next attempt gets a new one.
+    if (purpose === "take" && refused) this.#lease = null;
+    if (purpose === "remove" && this.#leaving) return this.#left();
+    if (purpose === "revoke") return;
+    const delay = backoffMs(this.#failures, this.#settings.ttlMs, this.#prng);
+    if (purpose === "renew") this.#timers.set("renew", now + delay);
+    else this.#timers.set("retry", now + delay);
+  }
+
+  /** Takes a view that is newer than what is known, and tells what it changes. */
+  #see(view: HostView, now: InstantMs): void {
+    if (this.#view !== null && view.revision < this.#view.revision) return;
+    this.#view = view;
+    this.#timers.set("look", now + LOOK_AGAIN_LEASES * this.#settings.ttlMs);
+    const { host } = view;
+    if (this.#leaving) return;
+    if (this.#reign !== null) {
+      if (host?.createRevision === this.#reign.revision) return;
+      this.#depose(host === null ? "its key was removed" : "another node has taken its place", now);
+    }
+    if (host !== null && this.#lease !== null && host.lease === this.#lease.id) {
+      return this.#elected(host, view, now);
+    }
+    const revision = host?.createRevision ?? 0;
+    if (revision === this.#told) return;
+    this.#told = revision;
+    if (host === null) this.#effects.push({ kind: "no-host" });
+    else {
+      this.#dropLease(now);
+      this.#tellOther(host, now);
+    }
+  }
+
+  #tellOther(kv: KeyValue, now: InstantMs): void {
+    const host = decodeHost(kv.value);
+    if (host === null) {
+      this.#effects.push({ kind: "trouble", text: `${this.#keys.host} holds what no host of a job writes` });
+    } else if (host.nodeId === this.#settings.nodeId && host.address === this.#settings.address) {
+      // Left by this node's own past: nobody else can listen there.
+      this.#remove(host.epoch, now);
+    } else this.#effects.push({ kind: "host-is", host });
+  }
+
+  #elected(kv: KeyValue, view: HostView, now: InstantMs): void {
+    const host = decodeHost(kv.value);
+    // Too late to be told: the key goes away with its lease.
+    if (host === null || now >= deposeAt(this.#lease!)) return this.#dropLease(now);
+    this.#told = kv.createRevision;
+    this.#reign = { host, revision: kv.createRevision, jobRevision: view.job?.modRevision ?? 0 };
+    this.#armLease(now);
+    this.#effects.push({ kind: "elected", epoch: host.epoch, job: view.job?.value ?? null });
+  }
+
+  #depose(text: string, now: InstantMs): void {
+    if (this.#reign === null) return;
+    this.#reign = null;
+    this.#standing = false;
+    this.#wanted = this.#saving = null;
+    this.#timers.clear("retry");
+    this.#effects.push({ kind: "deposed", text });
+    this.#dropLease(now);
+    this.#told = -1;
+    this.#look(now);
+  }
+
+  /** Asks for what is missing to become the host, if there is none. */
+  #campaign(now: InstantMs): void {
+    if (!this.#standing || this.#reign !== null || this.#view === null || this.#view.host !== null) return;
+    if (this.#isOpen("grant") || this.#isOpen("take") || this.#isOpen("look")) return;
+    if (this.#lease !== null && now >= deposeAt(this.#lease)) this.#dropLease(now);
+    const { nodeId, address, ttlMs } = this.#settings;
+    if (this.#lease === null) {
+      return this.#request("grant", { kind: "lease-grant", ttlSeconds: Math.ceil(ttlMs / 1000) }, now);
+    }
+    const host: Host = { epoch: nextEpoch(this.#view), nodeId, address };
+    this.#request("take", takeRequest(this.#keys, host, this.#lease.id, this.#view), now);
+  }
+
+  #granted(id: LeaseId, ttlMs: number, sentAt: InstantMs, now: InstantMs): void {
+    if (this.#lease !== null || !this.#standing || this.#view?.host !== null) return this.#revoke(id, now);
+    this.#lease = { id, ttlMs, validUntil: sentAt + ttlMs };
+    this.#campaign(now);
+  }
+
+  #look(now: InstantMs): void {
+    if (!this.#isOpen("look")) this.#request("look", lookRequest(this.#keys), now);
+  }
+
+  #renew(now: InstantMs): void {
+    if (this.#reign === null || this.#lease === null || this.#isOpen("renew")) return;
+    this.#request("renew", { kind: "lease-keep-alive", lease: this.#lease.id }, now);
+  }
+
+  #renewed(ttlSeconds: number, sentAt: InstantMs, now: InstantMs): void {
+    if (this.#reign === null || this.#lease === null) return;
+    if (ttlSeconds <= 0) return this.#depose("etcd has ended its lease", now);
+    // By what was granted, since an answer's TTL is rounded.
+    this.#lease.validUntil = Math.max(this.#lease.validUntil, sentAt + this.#lease.ttlMs);
+    this.#armLease(now);
+  }
+
+  #armLease(now: InstantMs): void {
+    this.#timers.set("depose", deposeAt(this.#lease!));
+    this.#timers.set("renew", now + renewEveryMs(this.#lease!));
+  }
+
+  /** Gives the lease up, and with it the host key if it is ours. */
+  #dropLease(now: InstantMs): void {
+    this.#timers.clear("depose");
+    this.#timers.clear("renew");
+    if (this.#lease === null) return;
+    this.#revoke(this.#lease.id, now);
+    this.#lease = null;
+  }
+
+  #revoke(lease: LeaseId, now: InstantMs): void {
+    this.#request("revoke", { kind: "lease-revoke", lease }, now);
+  }
+
+  #save(now: InstantMs): void {
+    if (this.#reign === null || this.#saving !== null || this.#wanted === null) return;
+    this.#saving = this.#wanted;
+    const { revision, jobRevision } = this.#reign;
+    this.#request("save", saveRequest(this.#keys, revision, this.#saving.job, jobRevision), now);
+  }
+
+  #saved(jobRevision: number, now: InstantMs): void {
+    const saving = this.#saving;
+    this.#saving = null;
+    if (this.#reign === null || saving === null) return;
+    this.#reign.jobRevision = jobRevision;
+    if (this.#wanted === saving) this.#wanted = null;
+    this.#effects.push({ kind: "saved", id: saving.id });
+    this.#save(now);
+  }
+
+  /** The record was not as expected: it has been written by an attempt of ours whose answer was lost, or we are deposed. */
+  #notSaved(view: HostView, now: InstantMs): void {
+    const saving = this.#saving;
+    if (this.#reign === null || saving === null || view.host?.createRevision !== this.#reign.revision) return;
+    if (view.job !== null && equalBytes(view.job.value, saving.job)) {
+      return this.#saved(view.job.modRevision, now);
+    }
+    this.#saving = null;
+    this.#reign.jobRevision = view.job?.modRevision ?? 0;
+    this.#save(now);
+  }
+
+  /** Takes the key away from a host that is dead, so that another can follow before its lease ends. */
+  #remove(epoch: number, now: InstantMs): void {
+    const kv = this.#view?.host ?? null;
+    if (kv === null || this.#reign !== null || decodeHost(kv.value)?.epoch !== epoch) return this.#look(now);
+    if (!this.#isOpen("remove")) {
+      this.#request("remove", removeRequest(this.#keys, kv.createRevision, false), now);
+    }
+  }
+
+  #leave(over: boolean, now: InstantMs): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.#standing = false;
+    const reign = this.#reign;
+    this.#reign = null;
+    if (reign === null) {
+      this.#dropLease(now);
+      return this.#left();
+    }
+    // The lease ends by itself: revoked first, it would take the host key away before the record.
+    this.#request("remove", removeRequest(this.#keys, reign.revision, over), now);
+    for (const name of ["depose", "renew", "retry"] as const) this.#timers.clear(name);
+    this.#timers.set("left", now + LEAVE_MS_MAX);
+  }
+
+  #left(): void {
+    this.#effects.push({ kind: "left" });
+    for (const name of ["depose", "renew", "look", "retry", "left"] as const) this.#timers.clear(name);
+    this.#open.clear();
+  }
+
+  #isOpen(purpose: Purpose): boolean {
+    return this.#open.values().some((open) => open.purpose === purpose);
+  }
+
+  #request(purpose: Purpose, request: V3Request, now: InstantMs): void {
+    const id = this.#nextId++;
+    this.#open.set(id, { purpose, sentAt: now });
+    this.#effects.push({ kind: "request", id, request, attemptMs: attemptMs(this.#settings.ttlMs) });
+  }
+}
+
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+}
