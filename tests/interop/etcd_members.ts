@@ -1,0 +1,219 @@
+/**
+ * Real etcd for tests: one member or several on free ports, in a directory of their own, each of which can be killed,
+ * frozen and started again. Nothing of it is left when a test ends.
+ */
+
+import { freePort } from "./harness.ts";
+
+/** `Deno.test` for a test that needs etcd. Where it is missing the test is left out and says so; with CI=true it fails. */
+export function etcdTest(name: string, body: () => Promise<void>): void {
+  const installed = isInstalled("etcd");
+  if (!installed && Deno.env.get("CI") !== "true") {
+    console.log(`Left out: "${name}" needs etcd on PATH (Debian's etcd-server)`);
+    Deno.test({ name, ignore: true, fn: () => {} });
+    return;
+  }
+  Deno.test(name, () => {
+    if (!installed) throw new Error("No etcd on PATH: .ci/run installs it");
+    return body();
+  });
+}
+
+export function isInstalled(program: string): boolean {
+  return (Deno.env.get("PATH") ?? "").split(":").some((folder) => {
+    try {
+      return Deno.statSync(`${folder}/${program}`).isFile;
+    } catch {
+      return false;
+    }
+  });
+}
+
+export interface EtcdOptions {
+  readonly members?: number;
+  /** PEM files: clients must show a certificate of the same authority. */
+  readonly tls?: { readonly ca: string; readonly certificate: string; readonly key: string };
+}
+
+interface Member {
+  readonly name: string;
+  readonly port: number;
+  readonly peerPort: number;
+  process: Deno.ChildProcess | null;
+}
+
+export class EtcdMembers {
+  readonly #directory: string;
+  readonly #options: EtcdOptions;
+  readonly #members: Member[];
+
+  private constructor(directory: string, options: EtcdOptions) {
+    this.#directory = directory;
+    this.#options = options;
+    this.#members = Array.from({ length: options.members ?? 1 }, (_, index) => ({
+      name: `m${index}`,
+      port: freePort(),
+      peerPort: freePort(),
+      process: null,
+    }));
+  }
+
+  static async start(options: EtcdOptions = {}): Promise<EtcdMembers> {
+    const cluster = new EtcdMembers(await Deno.makeTempDir({ prefix: "muster-etcd-" }), options);
+    try {
+      for (const member of cluster.#members) cluster.#spawn(member, "new");
+      for (const member of cluster.#members) await cluster.#waitUntilHealthy(member);
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+    return cluster;
+  }
+
+  get urls(): string[] {
+    return this.#members.map(({ port }) => `${this.#protocol}://127.0.0.1:${port}`);
+  }
+
+  /** As `--rdzv-endpoint` takes it. */
+  get endpoints(): string {
+    return this.#members.map(({ port }) => `127.0.0.1:${port}`).join(",");
+  }
+
+  async kill(index: number): Promise<void> {
+    const member = this.#members[index]!;
+    member.process?.kill("SIGKILL");
+    await member.process?.status;
+    member.process = null;
+  }
+
+  freeze(index: number): void {
+    this.#members[index]!.process?.kill("SIGSTOP");
+  }
+
+  thaw(index: number): void {
+    this.#members[index]!.process?.kill("SIGCONT");
+  }
+
+  async restart(index: number): Promise<void> {
+    this.#spawn(this.#members[index]!, "existing");
+    await this.#waitUntilHealthy(this.#members[index]!);
+  }
+
+  /** Runs `etcdctl` against the first member. */
+  async control(...args: string[]): Promise<string> {
+    const { stdout, stderr, success } = await new Deno.Command("etcdctl", {
+      args: [`--endpoints=${this.urls[0]}`, ...args],
+      env: { ETCDCTL_API: "3" },
+    }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    return new TextDecoder().decode(stdout);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const index of this.#members.keys()) await this.kill(index);
+    await Deno.remove(this.#directory, { recursive: true });
+  }
+
+  get #protocol(): string {
+    return this.#options.tls === undefined ? "http" : "https";
+  }
+
+  #spawn(member: Member, state: "new" | "existing"): void {
+    const url = `${this.#protocol}://127.0.0.1:${member.port}`, { tls } = this.#options;
+    const peer = ({ peerPort }: Member) => `http://127.0.0.1:${peerPort}`;
+    member.process = new Deno.Command("etcd", {
+      args: [
+        `--name=${member.name}`,
+        `--data-dir=${this.#directory}/${member.name}`,
+        "--enable-v2",
+        "--log-level=error",
+        "--unsafe-no-fsync",
+        `--listen-client-urls=${url}`,
+        `--advertise-client-urls=${url}`,
+        `--listen-peer-urls=${peer(member)}`,
+        `--initial-advertise-peer-urls=${peer(member)}`,
+        `--initial-cluster=${this.#members.map((other) => `${other.name}=${peer(other)}`).join(",")}`,
+        `--initial-cluster-state=${state}`,
+        ...(tls === undefined ? [] : [
+          `--trusted-ca-file=${tls.ca}`,
+          `--cert-file=${tls.certificate}`,
+          `--key-file=${tls.key}`,
+          "--client-cert-auth",
+        ]),
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+  }
+
+  async #waitUntilHealthy(member: Member): Promise<void> {
+    const { tls } = this.#options;
+    using client = Deno.createHttpClient(
+      tls === undefined ? {} : {
+        caCerts: [Deno.readTextFileSync(tls.ca)],
+        cert: Deno.readTextFileSync(tls.certificate),
+        key: Deno.readTextFileSync(tls.key),
+      },
+    );
+    const deadline = performance.now() + 30_000;
+    while (performance.now() < deadline) {
+      try {
+        const response = await fetch(`${this.#protocol}://127.0.0.1:${member.port}/health`, { client });
+        if ((await response.text()).includes("true")) return;
+      } catch {
+        // Not there yet.
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`etcd member ${member.name} is not healthy after 30 s`);
+  }
+}
+
+/** An authority, and a certificate of it for 127.0.0.1 that serves as a server's and as a client's. */
+export async function makeCertificates(
+  directory: string,
+): Promise<{ ca: string; certificate: string; key: string }> {
+  const file = (name: string) => `${directory}/${name}`;
+  const openssl = async (...args: string[]) => {
+    const { success, stderr } = await new Deno.Command("openssl", { args, cwd: directory }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+  };
+  const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  await openssl(
+    "req",
+    "-x509",
+    ...newKey,
+    "-days",
+    "2",
+    "-subj",
+    "/CN=muster test authority",
+    "-keyout",
+    "ca.key",
+    "-out",
+    "ca.pem",
+  );
+  await openssl("req", ...newKey, "-subj", "/CN=etcd", "-keyout", "etcd.key", "-out", "etcd.csr");
+  await Deno.writeTextFile(
+    file("ext"),
+    "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth,clientAuth\n",
+  );
+  await openssl(
+    "x509",
+    "-req",
+    "-in",
+    "etcd.csr",
+    "-CA",
+    "ca.pem",
+    "-CAkey",
+    "ca.key",
+    "-CAcreateserial",
+    "-days",
+    "2",
+    "-extfile",
+    "ext",
+    "-out",
+    "etcd.pem",
+  );
+  return { ca: file("ca.pem"), certificate: file("etcd.pem"), key: file("etcd.key") };
+}
