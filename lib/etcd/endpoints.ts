@@ -5,8 +5,6 @@
 
 import type { InstantMs } from "../core/time.ts";
 
-export const ETCD_PORT = 2379;
-
 export interface EtcdMember {
   /** A name, an IPv4 or an IPv6 address, without brackets. */
   readonly host: string;

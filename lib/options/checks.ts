@@ -6,9 +6,11 @@
 
 import type { UsageProblem } from "../core/errors.ts";
 import { checkedValue, quote } from "./checked.ts";
+import { checkEtcdConf } from "./etcd_settings.ts";
 import type { OptionName, Origin, ParsedOptions } from "./options.ts";
+import { nearestWord } from "./nearest_word.ts";
 import { checkRendezvousConf, parseRendezvousConf } from "./rendezvous_conf.ts";
-import { chooseRendezvous, type RendezvousChoice } from "./rendezvous_choice.ts";
+import { BACKENDS, chooseRendezvous, type RendezvousChoice } from "./rendezvous_choice.ts";
 import { parseEndpoint, parseSignalNames } from "./values.ts";
 
 /** Each check adds to the lists. */
@@ -60,15 +62,25 @@ function checkRendezvous(
 ): void {
   const { values } = parsed;
   const { backend, endpoint } = choice;
-  if (!["static", "c10d", "etcd", "etcd-v2"].includes(backend)) {
-    const source = givenName(parsed, "rdzvBackend");
-    problems.push({ message: `${source} must be static, c10d, etcd or etcd-v2: got ${quote(backend)}` });
+  if (!BACKENDS.includes(backend)) {
+    const source = givenName(parsed, "rdzvBackend"), words = BACKENDS.join(", ");
+    const nearest = nearestWord(backend, BACKENDS);
+    problems.push({
+      message: `${source} must be one of ${words}, since back ends from Python packages can't be loaded: ` +
+        `got ${quote(backend)}`,
+      ...(nearest === null ? {} : { hint: `Did you mean ${nearest}?` }),
+    });
     return;
   }
   const conf = checkedValue(parseRendezvousConf(values.rdzvConf));
   const found = checkRendezvousConf(conf, backend);
   problems.push(...found.problems);
   notices.push(...found.notices);
+  if (backend.startsWith("etcd")) {
+    const etcd = checkEtcdConf(conf, backend);
+    problems.push(...etcd.problems);
+    notices.push(...etcd.notices);
+  }
 
   // With a shared file the endpoint is a path.
   if (backend === "c10d" && conf.get("store_type")?.toLowerCase() === "file") return;
@@ -83,7 +95,10 @@ function checkRendezvous(
     });
     return;
   }
-  const checked = parseEndpoint(endpoint, source);
+  // A cluster's members, of which one is enough.
+  const endpoints = backend.startsWith("etcd") ? endpoint.split(",") : [endpoint];
+  const parsedEndpoints = endpoints.map((one) => parseEndpoint(one, source));
+  const checked = parsedEndpoints.find(({ kind }) => kind === "problem") ?? parsedEndpoints[0]!;
   if (checked.kind === "problem") {
     problems.push(checked.problem);
   } else if (backend === "static" && checked.value.port === null) {

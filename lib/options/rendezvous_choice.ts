@@ -3,6 +3,9 @@
 import { parseNodes } from "./values.ts";
 import type { Options } from "./options.ts";
 
+/** What `--rdzv-backend` may name; all but etcd-v3 are torchrun's. */
+export const BACKENDS: readonly string[] = ["static", "c10d", "etcd-v3", "etcd-v2", "etcd"];
+
 /** torchrun's port where static rendezvous is asked for without one. */
 const MASTER_PORT_DEFAULT = 29500;
 

@@ -1,6 +1,6 @@
 /**
  * `--rdzv-conf`: `key=value,key=value`. The keys and their kinds are those of torchrun 2.15's back ends
- * (torchrun.md 4.1 and 4.5); a key that no back end knows is legal there, so it only earns a notice.
+ * (torchrun.md 4.1 and 4.5), and for our etcd-v3 both spellings that it has for TLS, and a user; a key that no back end knows is legal there, so it only earns a notice.
  */
 
 import type { UsageProblem } from "../core/errors.ts";
@@ -81,18 +81,31 @@ const DYNAMIC: Readonly<Record<string, Kind>> = {
   read_timeout: "positive integer",
 };
 
+const ETCD_V2_TLS = {
+  protocol: "protocol",
+  ssl_cert: "text",
+  ssl_cert_key: "text",
+  ca_cert: "text",
+} as const;
+const ETCD_TLS = { protocol: "protocol", cacert: "text", cert: "text", key: "text" } as const;
+
 const KEYS: Readonly<Record<string, Readonly<Record<string, Kind>>>> = {
   "static": { timeout: "integer", rank: "text" },
   "c10d": { ...DYNAMIC, is_host: "boolean", store_type: "store type", timeout: "text" },
-  "etcd-v2": { ...DYNAMIC, protocol: "protocol", ssl_cert: "text", ssl_cert_key: "text", ca_cert: "text" },
+  "etcd-v3": {
+    ...DYNAMIC,
+    ...ETCD_V2_TLS,
+    ...ETCD_TLS,
+    user: "text",
+    password: "text",
+    password_file: "text",
+  },
+  "etcd-v2": { ...DYNAMIC, ...ETCD_V2_TLS },
   "etcd": {
     timeout: "integer",
     last_call_timeout: "integer",
     etcd_prefix: "text",
-    protocol: "protocol",
-    cacert: "text",
-    cert: "text",
-    key: "text",
+    ...ETCD_TLS,
   },
 };
 

@@ -13,6 +13,7 @@ import {
   parseWorkerCount,
 } from "./values.ts";
 import { parseLogsSpecs } from "./log_values.ts";
+import { BACKENDS } from "./rendezvous_choice.ts";
 import { parseRendezvousConf } from "./rendezvous_conf.ts";
 
 const EVENT_LOG_HANDLERS = ["null", "console", "dynamic_rendezvous"];
@@ -115,12 +116,12 @@ const ROWS: readonly OptionRow[] = [
     kind: "text",
     default: "static",
     metavar: "NAME",
-    completes: ["static", "c10d", "etcd", "etcd-v2"],
+    completes: BACKENDS,
     group: "Nodes",
     tier: "common",
     help:
       "How the machines find each other: static (default; fixed ranks), c10d (one machine hosts the meeting), " +
-      "etcd or etcd-v2.",
+      "etcd-v3 (any machine can host it), or what torchrun's agents write to etcd: etcd-v2, etcd.",
   },
   {
     name: "rdzvEndpoint",
@@ -130,7 +131,8 @@ const ROWS: readonly OptionRow[] = [
     metavar: "HOST:PORT",
     group: "Nodes",
     tier: "common",
-    help: "Where they meet. Without a port: 29400 for c10d, 2379 for etcd.",
+    help:
+      "Where they meet. Without a port: 29400 for c10d, 2379 for etcd, whose members may be listed: A,B,C.",
   },
   {
     name: "rdzvId",

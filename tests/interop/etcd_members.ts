@@ -3,20 +3,55 @@
  * frozen and started again. Nothing of it is left when a test ends.
  */
 
-import { freePort } from "./harness.ts";
+import { freePort, plainEnvironment, PYTHON, pytorchIsInstalled, TEST_HOME } from "./harness.ts";
+
+/** python-etcd and what it needs, without which torchrun has no etcd; `.ci/run` puts it there. */
+export const PYTHON_ETCD = `${TEST_HOME}/python-etcd`;
 
 /** `Deno.test` for a test that needs etcd. Where it is missing the test is left out and says so; with CI=true it fails. */
 export function etcdTest(name: string, body: () => Promise<void>): void {
-  const installed = isInstalled("etcd");
-  if (!installed && Deno.env.get("CI") !== "true") {
-    console.log(`Left out: "${name}" needs etcd on PATH (Debian's etcd-server)`);
+  testThatNeeds(isInstalled("etcd") ? null : "etcd on PATH (Debian's etcd-server)", name, body);
+}
+
+/** As `etcdTest`, for a test that needs PyTorch with python-etcd too. */
+export function torchEtcdTest(name: string, body: () => Promise<void>): void {
+  const missing = [
+    ...(isInstalled("etcd") ? [] : ["etcd on PATH (Debian's etcd-server)"]),
+    ...(pytorchIsInstalled() ? [] : [`PyTorch at ${PYTHON}`]),
+    ...(isThere(PYTHON_ETCD) ? [] : [`python-etcd at ${PYTHON_ETCD}`]),
+  ];
+  testThatNeeds(missing.length === 0 ? null : missing.join(" and "), name, body);
+}
+
+function testThatNeeds(missing: string | null, name: string, body: () => Promise<void>): void {
+  if (missing !== null && Deno.env.get("CI") !== "true") {
+    console.log(`Left out: "${name}" needs ${missing}`);
     Deno.test({ name, ignore: true, fn: () => {} });
     return;
   }
   Deno.test(name, () => {
-    if (!installed) throw new Error("No etcd on PATH: .ci/run installs it");
+    if (missing !== null) throw new Error(`There is no ${missing}: .ci/run installs it`);
     return body();
   });
+}
+
+/** What a Python program with PyTorch and python-etcd prints. */
+export async function runWithPythonEtcd(program: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(PYTHON, {
+    args: ["-c", program],
+    env: { ...plainEnvironment(), PYTHONPATH: PYTHON_ETCD },
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 export function isInstalled(program: string): boolean {
@@ -31,6 +66,8 @@ export function isInstalled(program: string): boolean {
 
 export interface EtcdOptions {
   readonly members?: number;
+  /** Whether the v2 API is served too; it is by default. */
+  readonly v2?: boolean;
   /** PEM files: clients must show a certificate of the same authority. */
   readonly tls?: { readonly ca: string; readonly certificate: string; readonly key: string };
 }
@@ -125,7 +162,7 @@ export class EtcdMembers {
       args: [
         `--name=${member.name}`,
         `--data-dir=${this.#directory}/${member.name}`,
-        "--enable-v2",
+        `--enable-v2=${this.#options.v2 !== false}`,
         "--log-level=error",
         "--unsafe-no-fsync",
         `--listen-client-urls=${url}`,

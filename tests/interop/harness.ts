@@ -9,10 +9,12 @@ export const ROOT = new URL("../..", import.meta.url).pathname;
 export const INTEROP_DIRECTORY = "tests/interop";
 export const FIXTURES = `${ROOT}${INTEROP_DIRECTORY}/fixtures`;
 
-const testHome = Deno.env.get("MUSTER_TEST_HOME") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache/muster-test`;
+/** Where `.ci/run` puts what the tests need, outside the checkout. */
+export const TEST_HOME = Deno.env.get("MUSTER_TEST_HOME") ??
+  `${Deno.env.get("HOME") ?? "/tmp"}/.cache/muster-test`;
 
 /** The virtual environment with PyTorch 2.15, outside the checkout; `.ci/run` makes it. */
-export const TORCH_HOME = `${testHome}/torch-2.15`;
+export const TORCH_HOME = `${TEST_HOME}/torch-2.15`;
 export const PYTHON = `${TORCH_HOME}/bin/python3`;
 export const TORCHRUN = `${TORCH_HOME}/bin/torchrun`;
 

@@ -52,7 +52,8 @@ Deno.test("checkCombinations() says which address and port do not count", () => 
 
 Deno.test("checkCombinations() refuses back ends and endpoints that cannot be used", () => {
   assertEquals(findings(["--rdzv-backend=zookeeper"]).problems, [
-    '--rdzv-backend must be static, c10d, etcd or etcd-v2: got "zookeeper"',
+    "--rdzv-backend must be one of static, c10d, etcd-v3, etcd-v2, etcd, since back ends from Python packages " +
+    'can\'t be loaded: got "zookeeper"',
   ]);
   assertEquals(findings(["--rdzv-endpoint=host"]).problems, [
     '--rdzv-endpoint needs a port for static rendezvous, such as HOST:29500: got "host"',
