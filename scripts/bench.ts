@@ -1,5 +1,5 @@
 /**
- * `deno task bench [store | tee | hosts | rendezvous] […]`: measures the launcher side by side with torchrun in one run. Each figure is
+ * `deno task bench [store | tee | hosts | rendezvous | etcd] […]`: measures the launcher side by side with torchrun in one run. Each figure is
  * the median of several jobs, with the contenders taking turns, so that a busy moment of the machine hits all; the
  * best one tells how much it was hit. `bare Deno` is a script that starts the same workers and nothing else.
  * `store` and `tee` measure the store and the relay of output, `hosts` and `rendezvous` jobs over several machines, each
@@ -163,7 +163,7 @@ function isReached(
 }
 
 const [part, ...rest] = Deno.args;
-if (part !== undefined && ["store", "tee", "hosts", "rendezvous"].includes(part)) {
+if (part !== undefined && ["store", "tee", "hosts", "rendezvous", "etcd"].includes(part)) {
   const script = new URL(`bench_${part}.ts`, import.meta.url).pathname;
   const { code } = await new Deno.Command(Deno.execPath(), { args: ["run", "-A", script, ...rest] }).spawn()
     .status;

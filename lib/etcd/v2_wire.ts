@@ -128,14 +128,15 @@ function decodeNode(value: unknown): V2Node | null {
   if (typeof value !== "object" || value === null) return null;
   const node = value as Record<string, unknown>;
   const nodes = Array.isArray(node.nodes) ? node.nodes.map(decodeNode) : [];
-  if (typeof node.modifiedIndex !== "number" && node.key !== undefined) return null;
-  if (nodes.includes(null)) return null;
+  if (typeof node.modifiedIndex !== "number" || typeof node.key !== "string" || nodes.includes(null)) {
+    return null;
+  }
   return {
-    key: typeof node.key === "string" ? node.key : "/",
+    key: node.key,
     value: typeof node.value === "string" ? node.value : "",
     isDirectory: node.dir === true,
     nodes: nodes as V2Node[],
-    modifiedIndex: Number(node.modifiedIndex ?? 0),
+    modifiedIndex: node.modifiedIndex,
   };
 }
 

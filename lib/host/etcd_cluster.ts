@@ -43,6 +43,7 @@ export type JudgeMember = (answer: HttpAnswer) => string | null;
 export class EtcdCluster {
   readonly choice: EndpointChoice;
   readonly #client: Deno.HttpClient;
+  #isClosed = false;
 
   /** @param urls Beginnings of URLs, one for each member (`memberUrl`). @throws {SystemError} A file can't be used. */
   constructor(urls: readonly string[], tls: TlsFiles | null = null) {
@@ -92,8 +93,10 @@ export class EtcdCluster {
     return new EtcdUnreachableError(`etcd can't be reached: ${this.choice.tried()}`);
   }
 
+  /** Any number of times. */
   close(): void {
-    this.#client.close();
+    if (!this.#isClosed) this.#client.close();
+    this.#isClosed = true;
   }
 
   async #attempt(url: string, question: HttpQuestion): Promise<HttpAnswer | string> {

@@ -52,17 +52,22 @@ export class EtcdV2 {
   /**
    * Waits for a change from `fromIndex` on, until `deadline`. It may come back before either: the caller looks again.
    */
-  async wait(key: string, fromIndex: number, recursive: boolean, deadline: InstantMs): Promise<void> {
+  async wait(
+    key: string,
+    fromIndex: number,
+    recursive: boolean,
+    deadline: InstantMs,
+    signal: AbortSignal = this.#ending.signal,
+  ): Promise<void> {
     const leftMs = deadline - monotonicNow();
     if (leftMs <= 0 || this.#ending.signal.aborted) return;
     const ending = new AbortController();
     const timer = setTimeout(() => ending.abort(), leftMs);
     try {
-      const signal = AbortSignal.any([ending.signal, this.#ending.signal]);
       const { response } = await this.#cluster.open({
         ...encodeV2({ kind: "wait", key, fromIndex, recursive }),
         attemptMs: Math.min(ATTEMPT_MS, leftMs),
-        signal,
+        signal: AbortSignal.any([ending.signal, this.#ending.signal, signal]),
       });
       await response.text();
     } catch {

@@ -3,7 +3,8 @@
  * frozen and started again. Nothing of it is left when a test ends.
  */
 
-import { freePort, plainEnvironment, PYTHON, pytorchIsInstalled, TEST_HOME } from "./harness.ts";
+import { killMarked, newMark } from "../e2e/processes.ts";
+import { freePort, plainEnvironment, PYTHON, pytorchIsInstalled, TEST_HOME, TORCHRUN } from "./harness.ts";
 
 /** python-etcd and what it needs, without which torchrun has no etcd; `.ci/run` puts it there. */
 export const PYTHON_ETCD = `${TEST_HOME}/python-etcd`;
@@ -253,4 +254,76 @@ export async function makeCertificates(
     "etcd.pem",
   );
   return { ca: file("ca.pem"), certificate: file("etcd.pem"), key: file("etcd.key") };
+}
+
+/** A node of torchrun's that runs beside ours, and what its workers saw. */
+export interface TorchrunNode extends AsyncDisposable {
+  readonly code: Promise<number>;
+  readonly output: string;
+  /** A directory of its own, `$D` for the script. */
+  readonly directory: string;
+  /** The environments of the workers that have begun so far, in the order of their beginning. */
+  workers(prefix: string): Record<string, string>[];
+}
+
+/**
+ * Starts torchrun with etcd. Each worker writes its environment down and then runs `script`, where `$N` says how many have
+ * begun on this node before it.
+ */
+export function startTorchrun(
+  etcd: EtcdMembers,
+  backend: "etcd" | "etcd-v2",
+  args: readonly string[],
+  script: string,
+): TorchrunNode {
+  const directory = Deno.makeTempDirSync({ prefix: "muster-torchrun-" }), mark = newMark();
+  Deno.writeTextFileSync(
+    `${directory}/worker`,
+    `#!/bin/sh\nD=${directory}\nN=$(ls $D | grep -c '^env')\nenv >$D/new.$$ && mv $D/new.$$ $D/env.$N.$RANK\n${script}\n`,
+    { mode: 0o755 },
+  );
+  const endpoint = etcd.endpoints.split(",").at(-1)!;
+  const child = new Deno.Command(TORCHRUN, {
+    args: [
+      `--rdzv-backend=${backend}`,
+      `--rdzv-endpoint=${endpoint}`,
+      "--rdzv-id=job",
+      "--local-addr=127.0.0.1",
+      ...args,
+      "--no-python",
+      `${directory}/worker`,
+    ],
+    clearEnv: true,
+    env: { ...plainEnvironment(), ...mark.env, PYTHONPATH: PYTHON_ETCD, TMPDIR: directory },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let output = "";
+  const gather = async (stream: ReadableStream<Uint8Array>) => {
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) output += text;
+  };
+  const ended = Promise.all([child.status, gather(child.stdout), gather(child.stderr)]);
+  return {
+    directory,
+    code: ended.then(([{ code }]) => code),
+    get output() {
+      return output;
+    },
+    workers: (prefix) =>
+      [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) =>
+        name.startsWith(`env.${prefix}`)
+      )
+        .sort().map((name) => {
+          const lines = Deno.readTextFileSync(`${directory}/${name}`).split("\n");
+          return Object.fromEntries(
+            lines.map((line) => [line.split("=")[0]!, line.slice(line.indexOf("=") + 1)]),
+          );
+        }),
+    async [Symbol.asyncDispose]() {
+      killMarked(mark);
+      await ended;
+      await Deno.remove(directory, { recursive: true }).catch(() => {});
+    },
+  };
 }

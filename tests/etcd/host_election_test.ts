@@ -1,0 +1,210 @@
+import { assert, assertEquals } from "@std/assert";
+import { fromUtf8, utf8 } from "../../lib/core/bytes.ts";
+import { Prng } from "../../lib/core/prng.ts";
+import type { ElectionEffect, ElectionEvent } from "../../lib/etcd/election_event.ts";
+import { HostElection } from "../../lib/etcd/host_election.ts";
+import type { V3Request } from "../../lib/etcd/v3_wire.ts";
+import { EtcdModel } from "../sim/etcd_model.ts";
+
+const TTL_MS = 15_000;
+
+/** One election over a model of etcd, whose requests are answered when the test says so. */
+class Trial {
+  readonly etcd: EtcdModel;
+  readonly election: HostElection;
+  readonly open: { readonly id: number; readonly request: V3Request }[] = [];
+  readonly said: string[] = [];
+  now = 0;
+
+  constructor(nodeId: string, etcd = new EtcdModel(1)) {
+    this.etcd = etcd;
+    const settings = { jobId: "j", nodeId, address: `${nodeId}:1`, ttlMs: TTL_MS };
+    this.election = new HostElection(settings, new Prng(1));
+  }
+
+  step(event: ElectionEvent): this {
+    for (const effect of this.election.step(event, this.now)) this.#take(effect);
+    return this;
+  }
+
+  /** Lets time pass, with a wake-up whenever one is due. */
+  pass(ms: number): this {
+    const end = this.now + ms;
+    for (
+      let at = this.election.nextWakeup();
+      at !== undefined && at <= end;
+      at = this.election.nextWakeup()
+    ) {
+      this.now = Math.max(this.now, at);
+      this.step({ kind: "wakeup" });
+      if (this.open.length > 100) throw new Error("It asks without end");
+    }
+    this.now = end;
+    return this;
+  }
+
+  /** Answers everything that is asked, and what is asked upon that. */
+  answer(): this {
+    for (let asked = this.open.shift(); asked !== undefined; asked = this.open.shift()) {
+      const { id } = asked, answer = this.etcd.apply(asked.request, this.now);
+      this.step(
+        typeof answer === "string"
+          ? { kind: "unanswered", id, text: answer, refused: true }
+          : { kind: "answered", id, answer },
+      );
+    }
+    return this;
+  }
+
+  /** Loses what is asked, or only the answers to it. */
+  lose(what: "requests" | "answers"): this {
+    for (const { id, request } of this.open.splice(0)) {
+      if (what === "answers") this.etcd.apply(request, this.now);
+      this.step({ kind: "unanswered", id, text: "no answer", refused: false });
+    }
+    return this;
+  }
+
+  /** What was said since the last time. */
+  heard(): string[] {
+    return this.said.splice(0);
+  }
+
+  #take(effect: ElectionEffect): void {
+    switch (effect.kind) {
+      case "request":
+        return void this.open.push(effect);
+      case "watch":
+        return;
+      case "elected":
+        return void this.said.push(
+          `elected ${effect.epoch} ${effect.job === null ? "-" : fromUtf8(effect.job)}`,
+        );
+      case "host-is":
+        return void this.said.push(`host ${effect.host.nodeId} ${effect.host.epoch}`);
+      case "saved":
+        return void this.said.push(`saved ${effect.id}`);
+      default:
+        this.said.push(effect.kind);
+    }
+  }
+}
+
+function elected(nodeId = "a", etcd = new EtcdModel(1)): Trial {
+  const trial = new Trial(nodeId, etcd);
+  trial.step({ kind: "stand" }).answer();
+  assert(trial.heard().some((text) => text.startsWith("elected")));
+  return trial;
+}
+
+Deno.test("HostElection: whoever finds no host becomes it, whoever finds one is told", () => {
+  const a = new Trial("a").step({ kind: "stand" }).answer();
+  assertEquals(a.heard(), ["no-host", "elected 1 -"]);
+  const b = new Trial("b", a.etcd).step({ kind: "stand" }).answer();
+  assertEquals(b.heard(), ["host a 1"]);
+});
+
+Deno.test("HostElection: a lost answer to the decisive request is settled by looking", () => {
+  const a = new Trial("a").step({ kind: "stand" });
+  while (a.open[0]?.request.kind !== "transaction" || a.open[0].request.compare.length === 0) {
+    const { id, request } = a.open.shift()!;
+    const answer = a.etcd.apply(request, a.now);
+    assert(typeof answer !== "string");
+    a.step({ kind: "answered", id, answer });
+  }
+  a.lose("answers");
+  assertEquals(a.heard(), ["no-host", "trouble"]);
+  a.pass(3000).answer();
+  assertEquals(a.heard(), ["recovered", "elected 1 -"]);
+});
+
+Deno.test("HostElection: a host renews its lease, and is deposed two thirds into one that it can't renew", () => {
+  const a = elected();
+  for (let minute = 0; minute < 10; minute++) a.pass(3000).answer();
+  assertEquals(a.heard(), []);
+  a.pass(TTL_MS * 2 / 3 - 3100).lose("requests");
+  assert(!a.heard().includes("deposed"));
+  for (let second = 0; second < 5; second++) a.pass(1000).lose("requests");
+  assertEquals(a.heard(), ["deposed"]);
+  assertEquals(a.election.epoch, null);
+});
+
+Deno.test("HostElection: after a freeze the first thing that the owner hears is that it is deposed", () => {
+  const a = elected();
+  a.step({ kind: "save", id: 1, job: utf8("late") });
+  const { id, request } = a.open.shift()!;
+  const answer = a.etcd.apply(request, a.now);
+  assert(typeof answer !== "string");
+  a.now += 60_000;
+  a.step({ kind: "answered", id, answer });
+  assertEquals(a.heard(), ["deposed"], "not that the record is saved, which another may have replaced since");
+});
+
+Deno.test("HostElection: a deposed host stands again only when it is told to", () => {
+  const a = elected();
+  a.now += 60_000;
+  a.step({ kind: "wakeup" }).answer().pass(30_000).answer();
+  assertEquals(a.heard().filter((text) => text.startsWith("elected")), []);
+  a.step({ kind: "stand" }).answer();
+  assertEquals(a.heard().at(-1), "elected 2 -");
+});
+
+Deno.test("HostElection: the record goes on to the next host", () => {
+  const a = elected();
+  a.step({ kind: "save", id: 1, job: utf8("one") }).step({ kind: "save", id: 2, job: utf8("two") }).answer();
+  assertEquals(a.heard(), ["saved 1", "saved 2"]);
+  const b = new Trial("b", a.etcd);
+  b.now = 2 * TTL_MS;
+  b.step({ kind: "stand" }).answer();
+  assertEquals(b.heard().at(-1), "elected 2 two");
+});
+
+Deno.test("HostElection: a host whose key is gone can save nothing", () => {
+  const a = elected();
+  const b = new Trial("b", a.etcd);
+  b.step({ kind: "stand" }).answer().step({ kind: "host-died", epoch: 1 }).answer();
+  assertEquals(b.heard(), ["host a 1", "no-host", "elected 2 -"]);
+  a.step({ kind: "save", id: 1, job: utf8("too late") }).answer();
+  assertEquals(a.heard(), ["deposed", "host b 2"]);
+  assertEquals(a.etcd.keys.get("/muster/j/job"), undefined);
+});
+
+Deno.test("HostElection: a saved record whose answer was lost is not written twice", () => {
+  const a = elected();
+  a.step({ kind: "save", id: 1, job: utf8("one") }).lose("answers");
+  const before = a.etcd.keys.get("/muster/j/job")!.modRevision;
+  a.pass(2000).answer();
+  assertEquals(a.heard(), ["trouble", "recovered", "saved 1"]);
+  assertEquals(a.etcd.keys.get("/muster/j/job")!.modRevision, before);
+});
+
+Deno.test("HostElection: only the host that was meant is taken for dead", () => {
+  const a = elected();
+  const b = new Trial("b", a.etcd);
+  b.step({ kind: "stand" }).answer().step({ kind: "host-died", epoch: 7 }).answer();
+  assertEquals(b.heard(), ["host a 1"]);
+  assert(a.etcd.keys.has("/muster/j/host"));
+});
+
+Deno.test("HostElection: what a node's own past left is taken away at once", () => {
+  const a = elected();
+  const again = new Trial("a", a.etcd);
+  again.step({ kind: "stand" }).answer();
+  assertEquals(again.heard(), ["no-host", "elected 2 -"]);
+});
+
+Deno.test("HostElection: a host that leaves makes room, and with the job's end leaves only its number", () => {
+  for (const over of [false, true]) {
+    const a = elected();
+    a.step({ kind: "save", id: 1, job: utf8("one") }).answer().step({ kind: "leave", over }).answer();
+    assertEquals(a.heard(), ["saved 1", "left"]);
+    assertEquals([...a.etcd.keys.keys()], over ? ["/muster/j/epoch"] : ["/muster/j/epoch", "/muster/j/job"]);
+    assertEquals(a.election.nextWakeup(), undefined);
+  }
+});
+
+Deno.test("HostElection: who leaves while etcd is silent waits for it only a moment", () => {
+  const a = elected();
+  a.step({ kind: "leave", over: true }).pass(2000);
+  assertEquals(a.heard(), ["left"]);
+});
