@@ -1,9 +1,9 @@
 /**
- * `deno task bench [store | tee | hosts | rendezvous | etcd] […]`: measures the launcher side by side with torchrun in one run. Each figure is
- * the median of several jobs, with the contenders taking turns, so that a busy moment of the machine hits all; the
- * best one tells how much it was hit. `bare Deno` is a script that starts the same workers and nothing else.
- * `store` and `tee` measure the store and the relay of output, `hosts` and `rendezvous` jobs over several machines, each
- * in a script of its own (bench_store.ts and so on).
+ * `deno task bench [store | tee | hosts | rendezvous | etcd] […]`: measures the launcher side by side with torchrun in one
+ * run. Each figure is the median of several jobs, with the contenders taking turns, so that a busy moment of the machine
+ * hits all; the best one tells how much it was hit. `bare Deno` is a script that starts the same workers and nothing
+ * else. `store` and `tee` measure the store and the relay of output, `hosts` and `rendezvous` jobs over several machines,
+ * `etcd` what a job pays for etcd, each in a script of its own (bench_store.ts and so on).
  */
 
 import { type Contender, type Contenders, findContenders } from "./bench/contenders.ts";

@@ -16,6 +16,7 @@ import { Deadlines, type InstantMs } from "../core/time.ts";
 import type { ElectionEffect, ElectionEvent, ElectionSettings } from "./election_event.ts";
 import {
   decodeHost,
+  holdsJob,
   type Host,
   type HostKeys,
   hostKeys,
@@ -349,9 +350,7 @@ export class HostElection {
   #notSaved(view: HostView, now: InstantMs): void {
     const saving = this.#saving;
     if (this.#reign === null || saving === null || view.host?.createRevision !== this.#reign.revision) return;
-    if (view.job !== null && equalBytes(view.job.value, saving.job)) {
-      return this.#saved(view.job.modRevision, now);
-    }
+    if (holdsJob(view, saving.job)) return this.#saved(view.job!.modRevision, now);
     this.#saving = null;
     this.#reign.jobRevision = view.job?.modRevision ?? 0;
     this.#save(now);
@@ -397,8 +396,4 @@ export class HostElection {
     this.#open.set(id, { purpose, sentAt: now });
     this.#effects.push({ kind: "request", id, request, attemptMs: attemptMs(this.#settings.ttlMs) });
   }
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

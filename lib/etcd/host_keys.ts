@@ -120,6 +120,12 @@ export function decodeHost(value: Uint8Array): Host | null {
   }
 }
 
+/** Whether the record in `view` is `job`, byte by byte. */
+export function holdsJob(view: HostView, job: Uint8Array): boolean {
+  const held = view.job?.value;
+  return held !== undefined && held.length === job.length && held.every((byte, index) => byte === job[index]);
+}
+
 function ranges(keys: HostKeys): V3Operation[] {
   return [keys.host, keys.epoch, keys.job].map((key) => ({ kind: "range", key }));
 }

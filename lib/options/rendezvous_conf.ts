@@ -1,6 +1,7 @@
 /**
  * `--rdzv-conf`: `key=value,key=value`. The keys and their kinds are those of torchrun 2.15's back ends
- * (torchrun.md 4.1 and 4.5), and for our etcd-v3 both spellings that it has for TLS, and a user; a key that no back end knows is legal there, so it only earns a notice.
+ * (torchrun.md 4.1 and 4.5), and for our etcd-v3 both spellings that those have for TLS, and a user. A key that no back
+ * end knows is legal there, so it only earns a notice.
  */
 
 import type { UsageProblem } from "../core/errors.ts";
