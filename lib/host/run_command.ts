@@ -32,6 +32,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       return await (await import("./store_command.ts")).runStoreCommand(command.args);
     case "status":
       return await (await import("./status_command.ts")).runStatusCommand(command.args);
+    case "report":
+      return await (await import("./report_command.ts")).runReportCommand(command.args);
     case "launch":
       return await launchOrExplain(command, platform === null ? [] : [platform.message]);
     default:

@@ -14,7 +14,7 @@ export type Command =
   | { readonly kind: "print"; readonly text: string }
   | LaunchCommand
   /** `muster store …` and the like, with what follows. */
-  | { readonly kind: "store" | "status"; readonly args: readonly string[] }
+  | { readonly kind: "store" | "status" | "report"; readonly args: readonly string[] }
   /** Print to stderr and end with `EXIT_CODES.usage`. */
   | { readonly kind: "usage-error"; readonly text: string };
 
@@ -38,7 +38,7 @@ export interface LaunchCommand {
 export function readCommand(args: readonly string[], environment: Environment, programName: string): Command {
   const hasCommands = programName !== "torchrun";
   const word = hasCommands ? args[0] : undefined;
-  if (word === "store" || word === "status") return { kind: word, args: args.slice(1) };
+  if (word === "store" || word === "status" || word === "report") return { kind: word, args: args.slice(1) };
   const isNamed = word === "run" || word === "launch";
   const dialect: Dialect = word === "launch" ? "legacy" : "torchrun";
   const calledAs = isNamed ? `${programName} ${word}` : programName;

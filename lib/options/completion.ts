@@ -9,7 +9,7 @@ import { long, type OptionSpec, takesNext } from "./spec.ts";
 
 export type Shell = "bash" | "zsh" | "fish" | "tcsh";
 
-const COMMANDS = ["run", "launch", "status", "store"];
+const COMMANDS = ["run", "launch", "status", "report", "store"];
 
 /** The text that `--print-completion SHELL` prints, for the program called `programName`. */
 export function completionText(shell: Shell, programName: string): string {

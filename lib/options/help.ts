@@ -56,6 +56,7 @@ const COMMANDS: readonly (readonly [string, string])[] = [
   ["run ...", "The same as without 'run'."],
   ["launch ...", "As torch.distributed.launch: gives the script --local-rank=N as its first argument."],
   ["status ...", "Show how a running job stands: ranks, restarts, what each printed last."],
+  ["report FILE", "Make a page, or a trace for Perfetto, of the events that --events wrote."],
   ["store ...", "Serve a store to which workers of any launcher can connect."],
 ];
 

@@ -18,6 +18,7 @@ function text(args: string[], programName = "muster"): string {
 Deno.test("readCommand() takes the first word for a command, and no other", () => {
   assertEquals(read(["store", "--port", "1"]), { kind: "store", args: ["--port", "1"] });
   assertEquals(read(["status", "--once"]), { kind: "status", args: ["--once"] });
+  assertEquals(read(["report", "e.jsonl"]), { kind: "report", args: ["e.jsonl"] });
   assertEquals(read(["run", "train.py"]), { launch: ["train.py"], useEnv: true });
   assertEquals(read(["launch", "train.py"]), { launch: ["train.py"], useEnv: false });
   assertEquals(read(["train.py", "store"]), { launch: ["train.py", "store"], useEnv: true });
@@ -32,7 +33,7 @@ Deno.test("readCommand() starts scripts that are called like commands", () => {
 });
 
 Deno.test("readCommand() has no commands under the name torchrun", () => {
-  for (const word of ["store", "status", "run", "launch"]) {
+  for (const word of ["store", "status", "report", "run", "launch"]) {
     assertEquals(read([word], "torchrun"), { launch: [word], useEnv: true });
   }
 });
