@@ -10,6 +10,8 @@ import { LineMix } from "../logs/line_mix.ts";
 
 /** Output that may wait for one console. */
 export const CONSOLE_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+/** Room beyond that for the launcher's own words. */
+const OWN_BYTES_MAX = 1024 * 1024;
 /** How long readers of workers' output wait for a full console that drains nothing. */
 export const CONSOLE_STALL_MS = 1000;
 
@@ -86,6 +88,15 @@ export class ConsoleWriter {
       (this.#gatherTimer !== undefined || performance.now() - this.#lastProgressAt <= GATHER_MS);
     if (mayWait) this.#gatherTimer ??= setTimeout(() => this.#start(), GATHER_MS);
     else this.#start();
+  }
+
+  /** Queues a copy of the launcher's own words, for which there is room while lines of the workers are dropped. */
+  pushOwn(bytes: Uint8Array): void {
+    if (this.#queue.size > CONSOLE_QUEUE_BYTES_MAX + OWN_BYTES_MAX) return this.push(bytes);
+    const wasStalled = this.#isStalled;
+    this.#isStalled = false;
+    this.push(bytes);
+    this.#isStalled = wasStalled;
   }
 
   /** Undefined while there is room; else resolves when there is, or when waiting is no use. */
@@ -247,6 +258,7 @@ function openConsole(
   const writer = new ConsoleWriter(target, { isFile: info?.isFile ?? false });
   const mix = new LineMix((bytes) => writer.push(bytes), {
     isTerminal,
+    writeOwn: (bytes) => writer.pushOwn(bytes),
     folds: isTerminal && view.fold === "auto",
     ...(view.stamp && { stamp: view.stamp(isTerminal) }),
   });

@@ -29,7 +29,7 @@ interface Destinations {
 }
 
 /** What a person at a terminal waits for a line, so that equal ones can join it: once or twice this. */
-const TURN_MS = 50;
+const TURN_MS = 100;
 
 /** Ends the moments in which equal lines become one. Runs only while some line waits. */
 export class TurnTimer {

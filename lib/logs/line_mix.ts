@@ -38,6 +38,8 @@ export interface RankStreamLabel {
 
 export interface LineMixOptions {
   readonly isTerminal: boolean;
+  /** Takes the launcher's own lines instead of `write`, where those may not be lost. */
+  readonly writeOwn?: (bytes: Uint8Array) => void;
   /** Equal lines of several workers become one. */
   readonly folds?: boolean;
   /** What stands before every line: the time, as the console shows it. */
@@ -57,6 +59,7 @@ export interface MixedStreamOptions {
 
 export class LineMix {
   readonly #write: (bytes: Uint8Array) => void;
+  readonly #writeOwnBytes: (bytes: Uint8Array) => void;
   readonly isTerminal: boolean;
   /** For streams. The text before every line that is written now; undefined: there is none. */
   readonly stamp: (() => string) | undefined;
@@ -71,6 +74,7 @@ export class LineMix {
   /** `write` must copy what it is given, or be done with it when it returns. */
   constructor(write: (bytes: Uint8Array) => void, options: LineMixOptions) {
     this.#write = write;
+    this.#writeOwnBytes = options.writeOwn ?? write;
     this.isTerminal = options.isTerminal;
     this.stamp = options.stamp;
     this.fold = options.folds ? new LineFold((line) => this.#writeFolded(line)) : undefined;
@@ -104,7 +108,8 @@ export class LineMix {
 
   #writeOwn(bytes: Uint8Array, stamp: string): void {
     const labeller = new LineLabeller(stamp, { carriageReturn: "kept" });
-    this.write([stamp === "" ? bytes : labeller.label(bytes)], undefined);
+    this.write([], undefined);
+    this.#writeOwnBytes(stamp === "" ? bytes : labeller.label(bytes));
     this.close();
   }
 

@@ -63,6 +63,19 @@ Deno.test("ConsoleWriter lets readers wait while its queue is full, and go on wh
   assertEquals(writer.droppedLines, 0);
 });
 
+Deno.test("ConsoleWriter keeps the launcher's own words while it drops workers' lines", async () => {
+  const reader = new Reader(false);
+  const writer = new ConsoleWriter(reader, PIPE);
+  fill(writer);
+  await writer.room();
+  writer.push(utf8("lost\nlost\n"));
+  writer.pushOwn(utf8("muster: the verdict\n"));
+  writer.push(utf8("lost too\n"));
+  reader.read();
+  assertEquals(await writer.flush(5000), true);
+  assertMatch(reader.text, /x\n… 2 lines dropped: [^\n]*\nmuster: the verdict\n… 1 line dropped: [^\n]*\n$/);
+});
+
 Deno.test("ConsoleWriter drops, counts and marks lines while nothing drains", async () => {
   const reader = new Reader(false);
   const writer = new ConsoleWriter(reader, PIPE);
