@@ -1,40 +1,57 @@
 /**
- * The brain of the launcher on one node: opens the store, runs attempt after attempt until one succeeds, the
- * restarts are spent or somebody stops it, and decides the exit code.
+ * The brain of the launcher on one node: takes its workers through the rounds that its rendezvous announces, says what
+ * becomes of them, and ends with the outcome that the rendezvous declares.
  *
- * Rules: first cause wins (a signal after a final failure does not hide the failure). Nothing is decided in the
- * host: every line that is said and every code that is returned comes from here.
+ * Rules: the rendezvous owns the job (who takes part, what costs a restart, how it ends), the agent owns this node's
+ * processes. First cause wins: what follows from a stop is not reported as a failure. Nothing is decided in the host:
+ * every line that is said and every code that is returned comes from here or from the rendezvous.
  */
 
-import { assert, assertDefined } from "../core/assert.ts";
-import { EXIT_CODES, exitCodeOfSignal, type SignalName } from "../core/errors.ts";
+import { assert, assertDefined, unreachable } from "../core/assert.ts";
+import { exitCodeOfSignal, type SignalName } from "../core/errors.ts";
 import { durationText, type InstantMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
+import type { JobOutcome, LocalFailure, MeetingNews, Seat } from "../rendezvous/meeting.ts";
 import { shellExitCode } from "../supervise/exit_status.ts";
 import { type GroupEffect, type GroupEvent, WorkerGroup, type WorkerRecord } from "../supervise/group.ts";
 import type { AgentEffect, SayLevel } from "./effect.ts";
 import type { AgentEvent } from "./event.ts";
 import type { Verdict } from "./report.ts";
-import { endingText, processNames, workerName, workersText } from "./words.ts";
+import { exitCodeOf } from "./exit_code.ts";
+import { startFailure, unrestartable, workerFailure } from "./local_failure.ts";
+import { endingText, failureText, leftoversText, startedText, workerName, workersText } from "./words.ts";
 import { workerArguments, workerVariables } from "./worker_launch.ts";
 
 /** A stop signal that arrives again this soon is the same key press, doubled by a parent that forwards it. */
 const SAME_SIGNAL_MS = 300;
 
+/** Where this node stands; `succeeded` and `cleared` are what it has told the rendezvous last. */
+type Phase = "waiting" | "preparing" | "working" | "judging" | "succeeded" | "cleared" | "done";
+
 export class Agent {
   readonly #plan: LaunchPlan;
   readonly #mark: string;
+  #phase: Phase = "waiting";
   #group: WorkerGroup;
-  #attempt = 0;
-  #store: { address: string; port: number } | undefined;
+  #seat: Seat | undefined;
+  /** The first round with the present restart count: later ones are incarnations of the same attempt. */
+  #attemptRound = 0;
+  /** Asked for the workers' store of this round. */
+  #servingRound = 0;
   #errorFiles: readonly string[] = [];
   #stop: { signal: SignalName; at: InstantMs } | undefined;
-  /** Why no further attempt can follow, whatever the budget says. */
+  /** The rendezvous has ended the round. */
+  #roundOver: { needsReport: boolean } | undefined;
+  /** The rendezvous has ended the job; carried out when this node's workers are gone. */
+  #outcome: JobOutcome | undefined;
+  /** Of this round, once told. */
+  #failure: LocalFailure | undefined;
+  /** Processes did not end, or a worker can't be trusted: nothing may be started again. */
   #noRestart: string | undefined;
-  #notPossible: string | undefined;
   readonly #watchdogReasons = new Map<number, string>();
   readonly #verdicts: Verdict[] = [];
-  #done = false;
+  /** What this node's facts of the present round came to. */
+  #roundVerdict: Verdict | undefined;
 
   constructor(plan: LaunchPlan, mark: string) {
     this.#plan = plan;
@@ -49,7 +66,12 @@ export class Agent {
 
   /** The number of the current attempt, 0 for the first. */
   get attempt(): number {
-    return this.#attempt;
+    return this.#seat?.restartCount ?? 0;
+  }
+
+  /** This node's place in the current round; undefined before the first. */
+  get seat(): Seat | undefined {
+    return this.#seat;
   }
 
   /** Why a watchdog ended the worker of `localRank` in this attempt, if one did. */
@@ -62,22 +84,29 @@ export class Agent {
   }
 
   step(event: AgentEvent, now: InstantMs): AgentEffect[] {
-    if (this.#done) return [];
+    if (this.#phase === "done") return [];
     switch (event.kind) {
       case "start":
-        return [{ kind: "open-store" }];
-      case "store-ready":
-        this.#store = { address: event.address, port: event.port };
-        return this.#prepareAttempt();
+        return [{ kind: "request", request: { kind: "join" } }];
+      case "news":
+        // That of the whole job counts more than this node's own.
+        if (event.verdict !== null) this.#roundVerdict = event.verdict;
+        return this.#onNews(event.news, now);
+      case "store-ready": {
+        const { address, port } = event;
+        const store = { address, port, hostedByLauncher: this.#plan.store.hostedByLauncher };
+        return [{ kind: "request", request: { kind: "store-served", round: this.#servingRound, store } }];
+      }
       case "attempt-ready":
         this.#errorFiles = event.errorFiles;
-        if (this.#stop !== undefined) return this.#exit(exitCodeOfSignal(this.#stop.signal));
+        if (this.#stop !== undefined || this.#roundOver !== undefined) return this.#clear(null);
+        this.#phase = "working";
         return this.#toGroup({ kind: "start" }, now);
       case "not-possible":
-        this.#notPossible = event.reason;
-        return [this.#say("error", event.reason), ...this.#exit(EXIT_CODES.system)];
+        return this.#onNotPossible(event.reason);
       case "judged":
-        return this.#onJudged(event.verdict);
+        this.#roundVerdict = event.verdict;
+        return this.#clear(event.report);
       case "signal":
         return this.#onSignal(event.signal, now);
       case "watchdog-expired":
@@ -91,6 +120,114 @@ export class Agent {
     }
   }
 
+  // What the rendezvous says.
+
+  #onNews(news: MeetingNews, now: InstantMs): AgentEffect[] {
+    switch (news.kind) {
+      case "serve-store":
+        this.#servingRound = news.round;
+        return [{ kind: "open-store", peers: news.peers }];
+      case "round":
+        return this.#takeSeat(news.seat);
+      case "round-over":
+        return this.#onRoundOver(news, now);
+      case "go-on": {
+        if (this.#stop !== undefined) return [];
+        this.#keepVerdict();
+        this.#phase = "waiting";
+        const said = news.text === null ? [] : [this.#say("notice", news.text)];
+        return [...said, { kind: "request", request: { kind: "join" } }];
+      }
+      case "waiting":
+        return [{ kind: "waiting", waiting: news.waiting }];
+      case "job-over":
+        this.#outcome = news.outcome;
+        if (this.#phase !== "working" && this.#phase !== "judging") return this.#finish(news.outcome);
+        return this.#toGroup({ kind: "stop", signal: "SIGTERM" }, now);
+      default:
+        return unreachable(news);
+    }
+  }
+
+  #takeSeat(seat: Seat): AgentEffect[] {
+    const isFirst = this.#seat === undefined || this.#seat.restartCount !== seat.restartCount;
+    if (isFirst) this.#attemptRound = seat.round;
+    this.#seat = seat;
+    this.#phase = "preparing";
+    this.#group = this.#newGroup();
+    this.#roundOver = undefined;
+    this.#failure = undefined;
+    this.#watchdogReasons.clear();
+    assert(this.#noRestart === undefined, "Nothing restarts after a refusal");
+    const round = seat.round === this.#attemptRound ? 0 : seat.round;
+    return [{ kind: "prepare-attempt", attempt: seat.restartCount, round }];
+  }
+
+  #onRoundOver(
+    { round, text, needsReport }: Extract<MeetingNews, { kind: "round-over" }>,
+    now: InstantMs,
+  ): AgentEffect[] {
+    if (this.#seat?.round !== round || this.#roundOver !== undefined) return [];
+    this.#roundOver = { needsReport };
+    if (this.#phase === "succeeded") return [this.#say("notice", text), ...this.#clear(null)];
+    // Whose doing it was has been said here already.
+    const isOwn = this.#failure !== undefined || this.#stop !== undefined;
+    const said = isOwn ? [] : [this.#say("notice", `${text}${this.#stoppingText()}`)];
+    if (this.#phase !== "working") return said;
+    return [...said, ...this.#toGroup({ kind: "stop", signal: "SIGTERM" }, now)];
+  }
+
+  #stoppingText(): string {
+    const left = this.#group.alive.length;
+    if (left === 0) return "";
+    return `; stopping ${workersText(left)} (up to ${durationText(this.#plan.shutdownTimeoutMs)})`;
+  }
+
+  /** Nothing of the round is alive here any more. */
+  #clear(report: Uint8Array | null): AgentEffect[] {
+    this.#phase = "cleared";
+    if (this.#outcome !== undefined) return this.#finish(this.#outcome);
+    const round = assertDefined(this.#seat).round;
+    return [{ kind: "request", request: { kind: "cleared", round, report } }];
+  }
+
+  #fail(failure: LocalFailure): AgentEffect[] {
+    const isWorse = this.#failure?.kind === "worker" && failure.kind !== "worker";
+    if (this.#failure !== undefined && !isWorse) return [];
+    this.#failure = failure;
+    const round = this.#phase === "waiting" ? this.#servingRound : assertDefined(this.#seat).round;
+    return [{ kind: "request", request: { kind: "failed", round, failure } }];
+  }
+
+  #keepVerdict(): void {
+    if (this.#roundVerdict !== undefined) this.#verdicts.push(this.#roundVerdict);
+    this.#roundVerdict = undefined;
+  }
+
+  #finish(outcome: JobOutcome): AgentEffect[] {
+    const { text, level } = outcome;
+    const verdict = level === "error" ? this.#roundVerdict : undefined;
+    this.#keepVerdict();
+    const said = text === null ? [] : [this.#say(level, text)];
+    const shown: AgentEffect[] = verdict === undefined
+      ? []
+      : [{ kind: "report", verdict, attempts: [...this.#verdicts] }];
+    return [...said, ...shown, ...this.#exit(exitCodeOf(outcome, verdict, this.#plan))];
+  }
+
+  #exit(code: number): AgentEffect[] {
+    this.#phase = "done";
+    return [{ kind: "exit", code }];
+  }
+
+  #onNotPossible(reason: string): AgentEffect[] {
+    const told = this.#fail(startFailure(reason));
+    const cleared = this.#phase === "preparing" ? this.#clear(null) : [];
+    return [this.#say("error", reason), ...told, ...cleared];
+  }
+
+  // What becomes of the workers.
+
   #newGroup(): WorkerGroup {
     const { workerCount, shutdownTimeoutMs, keepDaemons } = this.#plan;
     return new WorkerGroup({ workerCount, shutdownTimeoutMs, keepDaemons });
@@ -100,21 +237,13 @@ export class Agent {
     return { kind: "say", level, text };
   }
 
-  #exit(code: number): AgentEffect[] {
-    this.#done = true;
-    return [{ kind: "exit", code }];
-  }
-
-  #prepareAttempt(): AgentEffect[] {
-    if (this.#stop !== undefined) return this.#exit(exitCodeOfSignal(this.#stop.signal));
-    return [{ kind: "prepare-attempt", attempt: this.#attempt }];
-  }
-
   #toGroup(event: GroupEvent, now: InstantMs): AgentEffect[] {
     const before = this.#group.phase;
     const effects = this.#group.step(event, now).flatMap((effect) => this.#fromGroup(effect));
-    if (before === "starting" && this.#group.phase === "running") effects.unshift(this.#sayStarted());
-    return effects;
+    if (before !== "starting" || this.#group.phase !== "running") return effects;
+    const seat = assertDefined(this.#seat);
+    const said = this.#say(seat.round === 0 ? "info" : "notice", startedText(this.#plan, seat));
+    return [said, { kind: "request", request: { kind: "running", round: seat.round } }, ...effects];
   }
 
   #fromGroup(effect: GroupEffect): AgentEffect[] {
@@ -123,14 +252,14 @@ export class Agent {
         return [this.#spawn(effect.localRank)];
       case "leftovers-found":
         return [this.#say("notice", leftoversText(effect))];
-      case "unkillable":
+      case "unkillable": {
         this.#noRestart ??= `Processes did not end after SIGKILL: ${effect.pids.join(", ")}`;
+        const why = "(waiting in the kernel, often for a device or a file server); leaving them";
         return [
-          this.#say(
-            "error",
-            `${this.#noRestart} (waiting in the kernel, often for a device or a file server); leaving them`,
-          ),
+          this.#say("error", `${this.#noRestart} ${why}`),
+          ...this.#fail(unrestartable(this.#noRestart)),
         ];
+      }
       case "gone":
         return this.#onGroupGone();
       default:
@@ -139,30 +268,17 @@ export class Agent {
   }
 
   #spawn(localRank: number): AgentEffect {
-    const store = assertDefined(this.#store, "The store's address");
     return {
       kind: "spawn",
       localRank,
       arguments: workerArguments(this.#plan.command, localRank),
       environment: workerVariables(this.#plan, {
         localRank,
-        store,
-        attempt: this.#attempt,
+        seat: assertDefined(this.#seat),
         errorFile: this.#errorFiles[localRank] ?? "",
         mark: this.#mark,
       }),
     };
-  }
-
-  #sayStarted(): AgentEffect {
-    const store = assertDefined(this.#store, "The store's address");
-    const again = this.#attempt === 0 ? "" : ` again (restart ${this.#attempt} of ${this.#plan.maxRestarts})`;
-    const started = `${workersText(this.#plan.workerCount)} started${again}`;
-    const threads = this.#plan.environment["OMP_NUM_THREADS"];
-    // Set only where the user has not: torchrun's number is small, and worth knowing of.
-    const omp = threads === undefined ? "" : `, OMP_NUM_THREADS=${threads} each`;
-    const text = `${started}: job ${this.#plan.jobId}, store ${store.address}:${store.port}${omp}`;
-    return this.#say(this.#attempt === 0 ? "info" : "notice", text);
   }
 
   #onWorkerEnded(event: Extract<AgentEvent, { kind: "worker-ended" }>, now: InstantMs): AgentEffect[] {
@@ -172,51 +288,46 @@ export class Agent {
       !this.#group.succeeded;
     if (!failedNow) return effects;
     const worker = assertDefined(this.#group.workers[event.localRank], "The worker that ended");
+    const ending = endingText(event.status);
+    const rank = this.#rankOf(worker);
     const left = this.#group.alive.length;
-    const waiting = left === 0
-      ? ""
-      : `; stopping the other ${left === 1 ? "one" : left} (up to ${
-        durationText(this.#plan.shutdownTimeoutMs)
-      })`;
     return [
-      this.#say("notice", `${workerName(worker)} failed: ${endingText(event.status)}${waiting}`),
+      this.#say("notice", failureText(worker, rank, { ending, left, limitMs: this.#plan.shutdownTimeoutMs })),
+      // Before the effects: with the last worker they may say that nothing is left.
+      ...this.#fail(workerFailure(rank, event.status)),
       ...effects,
     ];
   }
 
-  #onSignal(signal: SignalName, now: InstantMs): AgentEffect[] {
-    if (this.#plan.forwardSignals.includes(signal)) {
-      return this.#group.alive.map(({ localRank }) => ({
-        kind: "signal",
-        localRank,
-        signal,
-        target: "worker",
-      }));
+  #onGroupGone(): AgentEffect[] {
+    const group = this.#group;
+    if (group.startFailure !== undefined) {
+      const told = this.#fail(startFailure(group.startFailure));
+      return [this.#say("error", group.startFailure), ...told, ...this.#clear(null)];
     }
-    if (this.#stop !== undefined) {
-      if (signal === this.#stop.signal && now - this.#stop.at < SAME_SIGNAL_MS) return [];
-      return [
-        this.#say("notice", `${signal} again: killing what is left`),
-        ...this.#toGroup({ kind: "stop-now" }, now),
-      ];
+    const failed = this.#failure !== undefined ||
+      group.workers.some((worker) =>
+        !worker.stopRequested && worker.status !== undefined && shellExitCode(worker.status) !== 0
+      );
+    if (failed || this.#noRestart !== undefined || this.#roundOver?.needsReport) {
+      this.#phase = "judging";
+      return [{ kind: "judge" }];
     }
-    this.#stop = { signal, at: now };
-    const left = this.#group.alive.length;
-    if (left === 0) {
-      // Nothing to stop: what runs now (opening, evidence) ends by itself and finds the stop.
-      return [this.#say("notice", `${signal} received: stopping`)];
+    if (!group.succeeded || this.#stop !== undefined || this.#roundOver !== undefined) {
+      return this.#clear(null);
     }
-    const limit = durationText(this.#plan.shutdownTimeoutMs);
-    const waiting = `${signal} received: waiting up to ${limit} for ${
-      workersText(left)
-    } to end (once more to stop at once)`;
-    return [this.#say("notice", waiting), ...this.#toGroup({ kind: "stop", signal }, now)];
+    if (this.#outcome !== undefined) return this.#finish(this.#outcome);
+    this.#phase = "succeeded";
+    return [{
+      kind: "request",
+      request: { kind: "succeeded", round: assertDefined(this.#seat).round },
+    }];
   }
 
   #onWatchdogExpired(pid: number, signal: SignalName, reason: string): AgentEffect[] {
     const worker = this.#group.alive.find((alive) => alive.pid === pid);
     if (worker !== undefined) this.#watchdogReasons.set(worker.localRank, reason);
-    const who = worker === undefined ? `process ${pid}` : workerName(worker);
+    const who = worker === undefined ? `process ${pid}` : workerName(worker, this.#rankOf(worker));
     return [this.#say("warning", `${who}: ${reason}; sending ${signal}`), {
       kind: "signal-pid",
       pid,
@@ -230,66 +341,59 @@ export class Agent {
     this.#watchdogReasons.set(localRank, reason);
     const worker = assertDefined(this.#group.workers[localRank], "The worker that is stuck");
     return [
-      this.#say("error", `${workerName(worker)} is ${reason}; stopping`),
+      this.#say("error", `${workerName(worker, this.#rankOf(worker))} is ${reason}; stopping`),
+      ...this.#fail(unrestartable(this.#noRestart)),
       ...this.#toGroup({ kind: "stop", signal: "SIGTERM" }, now),
     ];
   }
 
-  #onGroupGone(): AgentEffect[] {
-    const group = this.#group;
-    if (group.startFailure !== undefined) {
-      return [this.#say("error", group.startFailure), ...this.#exit(EXIT_CODES.system)];
+  #rankOf({ localRank }: WorkerRecord): number {
+    return (this.#seat?.baseRank ?? 0) + localRank;
+  }
+
+  // Signals.
+
+  #onSignal(signal: SignalName, now: InstantMs): AgentEffect[] {
+    if (this.#plan.forwardSignals.includes(signal)) {
+      return this.#group.alive.map(({ localRank }) => ({
+        kind: "signal",
+        localRank,
+        signal,
+        target: "worker",
+      }));
     }
-    const failed = group.workers.some((worker) =>
-      !worker.stopRequested && worker.status !== undefined && shellExitCode(worker.status) !== 0
-    );
-    if (this.#stop !== undefined && !(failed && !this.#mayRestart())) {
-      return this.#exitStopped(this.#stop.signal);
+    if (this.#stop !== undefined) return this.#onStopAgain(this.#stop, signal, now);
+    this.#stop = { signal, at: now };
+    const scope = signal === "SIGINT" || this.#plan.onTerm === "job" ? "job" : "node";
+    const leave: AgentEffect = { kind: "request", request: { kind: "leave", signal, scope } };
+    const left = this.#group.alive.length;
+    if (left === 0) {
+      // Nothing to stop: what runs now (opening, evidence) ends by itself and finds the stop.
+      const cleared = this.#phase === "succeeded" ? this.#clear(null) : [];
+      return [this.#say("notice", `${signal} received: stopping`), leave, ...cleared];
     }
-    if (group.succeeded && this.#noRestart === undefined) return this.#exitSucceeded();
-    return [{ kind: "judge" }];
+    const limit = durationText(this.#plan.shutdownTimeoutMs);
+    const waiting = `${signal} received: waiting up to ${limit} for ${
+      workersText(left)
+    } to end (once more to stop at once)`;
+    return [this.#say("notice", waiting), leave, ...this.#toGroup({ kind: "stop", signal }, now)];
   }
 
-  #exitStopped(signal: SignalName): AgentEffect[] {
-    return [this.#say("notice", `Stopped by ${signal}`), ...this.#exit(exitCodeOfSignal(signal))];
-  }
-
-  #exitSucceeded(): AgentEffect[] {
-    const restarts = this.#attempt;
-    const said = restarts === 0
-      ? []
-      : [this.#say("notice", `Succeeded after ${restarts} ${restarts === 1 ? "restart" : "restarts"}`)];
-    return [...said, ...this.#exit(EXIT_CODES.success)];
-  }
-
-  #mayRestart(): boolean {
-    return this.#attempt < this.#plan.maxRestarts && this.#noRestart === undefined;
-  }
-
-  #onJudged(verdict: Verdict): AgentEffect[] {
-    this.#verdicts.push(verdict);
-    if (this.#mayRestart()) {
-      if (this.#stop !== undefined) return this.#exitStopped(this.#stop.signal);
-      this.#attempt++;
-      this.#group = this.#newGroup();
-      this.#watchdogReasons.clear();
-      assert(this.#notPossible === undefined, "Nothing restarts after a refusal");
-      return this.#prepareAttempt();
+  #onStopAgain(
+    stop: { readonly signal: SignalName; readonly at: InstantMs },
+    signal: SignalName,
+    now: InstantMs,
+  ): AgentEffect[] {
+    if (signal === stop.signal && now - stop.at < SAME_SIGNAL_MS) return [];
+    if (this.#phase === "waiting" || this.#phase === "cleared") {
+      return [
+        this.#say("notice", `${signal} again: leaving at once`),
+        ...this.#exit(exitCodeOfSignal(stop.signal)),
+      ];
     }
-    const root = verdict.rootCause;
-    // Of a worker that we stopped, the code is our doing.
-    const worker = root === null || root.facts.stoppedByUs
-      ? EXIT_CODES.workerFailed
-      : shellExitCode(root.facts.status) || EXIT_CODES.workerFailed;
-    const code = this.#plan.exitCode === "worker" ? worker : EXIT_CODES.workerFailed;
-    return [{ kind: "report", verdict, attempts: [...this.#verdicts] }, ...this.#exit(code)];
+    return [
+      this.#say("notice", `${signal} again: killing what is left`),
+      ...this.#toGroup({ kind: "stop-now" }, now),
+    ];
   }
-}
-
-function leftoversText(found: Extract<GroupEffect, { kind: "leftovers-found" }>): string {
-  const { leftovers, graceMs, kept } = found;
-  const what = `The workers ended but left ${processNames(leftovers)}`;
-  return kept
-    ? `${what}; left running, as asked`
-    : `${what}; ending them within ${durationText(graceMs)} (--keep-daemons leaves them)`;
 }

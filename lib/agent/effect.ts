@@ -1,6 +1,7 @@
 /** Everything an agent can ask of the world: one closed union, carried out by `lib/host`. */
 
 import type { SignalName } from "../core/errors.ts";
+import type { MeetingRequest, Waiting } from "../rendezvous/meeting.ts";
 import type { GroupEffect } from "../supervise/group.ts";
 import type { Verdict } from "./report.ts";
 
@@ -9,10 +10,20 @@ export type SayLevel = "detail" | "info" | "notice" | "warning" | "error";
 
 export type AgentEffect =
   | Exclude<GroupEffect, { kind: "spawn" | "gone" | "leftovers-found" | "unkillable" }>
-  /** Listen for the workers, or reserve the port for worker rank 0; answered by `store-ready`. */
-  | { readonly kind: "open-store" }
-  /** Empty the store, make the attempt's directories, note the machine's counters; answered by `attempt-ready`. */
-  | { readonly kind: "prepare-attempt"; readonly attempt: number }
+  /** To the rendezvous. */
+  | { readonly kind: "request"; readonly request: MeetingRequest }
+  /**
+   * Listen for the workers, who come from `peers`, or reserve the port for worker rank 0; empty what was there; answered
+   * by `store-ready`.
+   */
+  | { readonly kind: "open-store"; readonly peers: readonly string[] }
+  /**
+   * Make the attempt's directories, note the machine's counters; answered by `attempt-ready`. `round`: 0 for the first
+   * incarnation of this attempt.
+   */
+  | { readonly kind: "prepare-attempt"; readonly attempt: number; readonly round: number }
+  /** What to show while this node waits; null: the wait is over. */
+  | { readonly kind: "waiting"; readonly waiting: Waiting | null }
   /** Start one worker; answered by `worker-started` or `worker-not-started`. */
   | {
     readonly kind: "spawn";

@@ -53,6 +53,8 @@ export class JobRecorder {
   #stopSignal: SignalName | undefined;
   /** Why workers are being stopped; the first reason counts. */
   #cause: string | null = null;
+  /** What the verdict of the last attempt named. */
+  #restartCause: string | null = null;
   /** When the failure was seen whose consequences are not over. */
   #failedAt: InstantMs | undefined;
   #lostMs = 0;
@@ -101,10 +103,11 @@ export class JobRecorder {
         return this.#add({ event: "watchdog-expired", pid, rank, reason: event.reason });
       }
       case "judged":
-        return this.#onJudged(event.verdict, effects);
+        return this.#onJudged(event.verdict);
       case "not-possible":
         this.#cause ??= event.reason;
         return;
+      case "news":
       case "swept":
       case "orphan-ended":
       case "wakeup":
@@ -115,9 +118,7 @@ export class JobRecorder {
   #onEffect(effect: AgentEffect): void {
     switch (effect.kind) {
       case "prepare-attempt":
-        this.#attempt = effect.attempt;
-        this.#prepareAt = this.#now;
-        return;
+        return this.#onPrepareAttempt(effect.attempt);
       case "spawn": {
         // Ranks are the agent's decision; it hands them to the worker in its environment.
         const rank = Number(effect.environment["RANK"] ?? effect.localRank);
@@ -247,23 +248,24 @@ export class JobRecorder {
     }
   }
 
-  #onJudged(verdict: Verdict, effects: readonly AgentEffect[]): void {
+  #onJudged(verdict: Verdict): void {
     const rootCause = rootCauseOf(verdict);
     this.#add({ event: "verdict", rootCause });
-    const next = effects.find((effect) => effect.kind === "prepare-attempt");
-    if (next === undefined) {
-      this.#cause = rootCause === null ? this.#cause : `rank ${rootCause.rank}: ${rootCause.summary}`;
-      return;
-    }
-    const cause = rootCause === null
+    this.#restartCause = rootCause === null
       ? this.#cause ?? "unknown"
       : `rank ${rootCause.rank}: ${rootCause.summary}`;
-    this.#add({
-      event: "restart",
-      nextAttempt: next.attempt,
-      maxRestarts: this.#settings.plan.maxRestarts,
-      cause,
-    });
+    if (rootCause !== null) this.#cause = this.#restartCause;
+  }
+
+  #onPrepareAttempt(attempt: number): void {
+    if (attempt > (this.#attempt ?? 0)) {
+      const { maxRestarts } = this.#settings.plan;
+      const cause = this.#restartCause ?? this.#cause ?? "unknown";
+      this.#add({ event: "restart", nextAttempt: attempt, maxRestarts, cause });
+    }
+    this.#restartCause = null;
+    this.#attempt = attempt;
+    this.#prepareAt = this.#now;
   }
 
   #endAttempt(outcome: Outcome): void {

@@ -1,8 +1,11 @@
 /** The launcher's vocabulary: how workers, processes and endings are named in messages. */
 
 import { SIGNAL_NUMBERS } from "../core/errors.ts";
+import { durationText } from "../core/time.ts";
+import type { LaunchPlan } from "../options/launch_plan.ts";
+import type { Seat } from "../rendezvous/meeting.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
-import type { Leftover, WorkerRecord } from "../supervise/group.ts";
+import type { GroupEffect, Leftover, WorkerRecord } from "../supervise/group.ts";
 
 /** A list longer than this is cut: a message is read, not searched. */
 const NAMED_MAX = 5;
@@ -12,9 +15,49 @@ export function workersText(count: number): string {
   return count === 1 ? "1 worker" : `${count} workers`;
 }
 
-/** "Worker 1 (pid 4711)". */
-export function workerName(worker: WorkerRecord): string {
-  return `Worker ${worker.localRank} (pid ${worker.pid ?? "none"})`;
+/** "Worker 1 (pid 4711)"; `rank` is the one in the whole job. */
+export function workerName(worker: WorkerRecord, rank: number): string {
+  return `Worker ${rank} (pid ${worker.pid ?? "none"})`;
+}
+
+/** What is said of the first worker of this node that fails; `left` others are stopped within `limitMs`. */
+export function failureText(
+  worker: WorkerRecord,
+  rank: number,
+  { ending, left, limitMs }: { readonly ending: string; readonly left: number; readonly limitMs: number },
+): string {
+  const others = left === 1 ? "one" : left;
+  const stopping = left === 0 ? "" : `; stopping the other ${others} (up to ${durationText(limitMs)})`;
+  return `${workerName(worker, rank)} failed: ${ending}${stopping}`;
+}
+
+/** What is said when all workers of this node have been started. */
+export function startedText(plan: LaunchPlan, seat: Seat): string {
+  const { restartCount, store, baseRank, worldSize, groupRank, groupWorldSize, round } = seat;
+  const again = restartCount > 0
+    ? ` again (restart ${restartCount} of ${plan.maxRestarts})`
+    : round > 0
+    ? " again (the membership changed)"
+    : "";
+  const place = groupWorldSize === 1
+    ? ""
+    : ` as ranks ${baseRank} to ${
+      baseRank + plan.workerCount - 1
+    } of ${worldSize} (node ${groupRank} of ${groupWorldSize})`;
+  const threads = plan.environment["OMP_NUM_THREADS"];
+  // Set only where the user has not: torchrun's number is small, and worth knowing of.
+  const omp = threads === undefined ? "" : `, OMP_NUM_THREADS=${threads} each`;
+  const job = `job ${plan.jobId}, store ${store.address}:${store.port}`;
+  return `${workersText(plan.workerCount)} started${again}${place}: ${job}${omp}`;
+}
+
+/** What is said of processes that the workers left behind. */
+export function leftoversText(found: Extract<GroupEffect, { kind: "leftovers-found" }>): string {
+  const { leftovers, graceMs, kept } = found;
+  const what = `The workers ended but left ${processNames(leftovers)}`;
+  return kept
+    ? `${what}; left running, as asked`
+    : `${what}; ending them within ${durationText(graceMs)} (--keep-daemons leaves them)`;
 }
 
 /** How a stopped worker ended: "SIGTERM", "exit code 0". */
@@ -30,7 +73,7 @@ export function endingText(status: ExitStatus): string {
 }
 
 /** "2 processes: 812 sleep 100, 813 python x.py". */
-export function processNames(processes: readonly Leftover[]): string {
+function processNames(processes: readonly Leftover[]): string {
   const named = processes.slice(0, NAMED_MAX).map(({ pid, command }) => `${pid} ${command}`).join(", ");
   const more = processes.length > NAMED_MAX ? ` and ${processes.length - NAMED_MAX} more` : "";
   return `${processes.length === 1 ? "1 process" : `${processes.length} processes`}: ${named}${more}`;

@@ -1,6 +1,7 @@
 /** What one worker is started with: the plan's command and variables, filled in for its place in the job. */
 
 import type { LaunchPlan, WorkerCommand } from "../options/launch_plan.ts";
+import type { Seat } from "../rendezvous/meeting.ts";
 import { substituteLocalRank } from "../options/worker_command.ts";
 import { deviceEnvironment, workerEnvironment } from "../supervise/worker_env.ts";
 
@@ -12,36 +13,35 @@ export function workerArguments(command: WorkerCommand, localRank: number): stri
   ];
 }
 
-/** The variables of one worker, laid over the launcher's own environment. One node: ranks are local ranks. */
+/** The variables of one worker, laid over the launcher's own environment. */
 export function workerVariables(
   plan: LaunchPlan,
   worker: {
     readonly localRank: number;
-    readonly store: { readonly address: string; readonly port: number };
-    readonly attempt: number;
+    readonly seat: Seat;
     readonly errorFile: string;
     readonly mark: string;
   },
 ): Record<string, string> {
-  const { localRank } = worker;
+  const { localRank, seat } = worker;
   return {
     ...plan.environment,
     ...workerEnvironment({
       localRank,
       localWorldSize: plan.workerCount,
-      rank: localRank,
-      worldSize: plan.workerCount,
-      groupRank: 0,
-      groupWorldSize: 1,
+      rank: seat.baseRank + localRank,
+      worldSize: seat.worldSize,
+      groupRank: seat.groupRank,
+      groupWorldSize: seat.groupWorldSize,
       role: plan.role,
-      roleRank: localRank,
-      roleWorldSize: plan.workerCount,
-      masterAddress: worker.store.address,
-      masterPort: worker.store.port,
-      restartCount: worker.attempt,
+      roleRank: seat.baseRoleRank + localRank,
+      roleWorldSize: seat.roleWorldSize,
+      masterAddress: seat.store.address,
+      masterPort: seat.store.port,
+      restartCount: seat.restartCount,
       maxRestarts: plan.maxRestarts,
       jobId: plan.jobId,
-      storeHostedByLauncher: plan.store.hostedByLauncher,
+      storeHostedByLauncher: seat.store.hostedByLauncher,
       errorFile: worker.errorFile,
       mark: worker.mark,
     }),

@@ -14,9 +14,11 @@ export type WallMs = number;
 export class Deadlines<Name extends string> {
   readonly #slots = new Map<Name, InstantMs>();
 
+  /** What never comes (Infinity) needs no slot. */
   set(name: Name, at: InstantMs): void {
     assert(!Number.isNaN(at), "A deadline must be a number");
-    this.#slots.set(name, at);
+    if (at === Infinity) this.#slots.delete(name);
+    else this.#slots.set(name, at);
   }
 
   clear(name: Name): void {
@@ -44,6 +46,11 @@ export class Deadlines<Name extends string> {
     for (const name of due) this.#slots.delete(name);
     return due;
   }
+}
+
+/** The earlier of two instants, of which each may be never. */
+export function earliest(a: InstantMs | undefined, b: InstantMs | undefined): InstantMs | undefined {
+  return a === undefined ? b : b === undefined ? a : Math.min(a, b);
 }
 
 /** "12 s", "2 min 5 s", "1 h 3 min": a duration as a person says it. */

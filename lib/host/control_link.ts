@@ -79,6 +79,11 @@ export class ControlServer {
     this.#loop.post({ kind: "end", nodeId });
   }
 
+  /** IP addresses of a connection's two ends, while it is open. */
+  addressesOf(connection: number): { readonly remote: string; readonly local: string } {
+    return this.#sockets.get(connection)?.addresses ?? { remote: "", local: "" };
+  }
+
   clockOf(nodeId: string): ClockEstimate | null {
     return this.#acceptor.clockOf(nodeId);
   }

@@ -42,6 +42,13 @@ export class ControlSocket {
     return `${hostname}:${port}`;
   }
 
+  /** IP addresses of the two ends; "" where one's own is not known. */
+  get addresses(): { readonly remote: string; readonly local: string } {
+    const { remoteAddr, localAddr } = this.#socket;
+    const local = localAddr !== undefined && "hostname" in localAddr ? localAddr.hostname : "";
+    return { remote: plainAddress(remoteAddr.hostname), local: plainAddress(local) };
+  }
+
   /** `bytes` must not change any more. */
   write(bytes: Uint8Array): void {
     if (this.#state !== "open") return;
@@ -105,4 +112,9 @@ export class ControlSocket {
   #sayEnd(): void {
     this.#socket.closeWrite().catch(() => this.#lose());
   }
+}
+
+/** A dual-stack listener sees IPv4 as its image in IPv6. */
+function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }

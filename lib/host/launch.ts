@@ -8,18 +8,17 @@
 import { Agent } from "../agent/agent.ts";
 import type { AgentEffect, SayLevel } from "../agent/effect.ts";
 import type { AgentEvent } from "../agent/event.ts";
-import type { FailedAttempt, WorkerFacts } from "../agent/facts.ts";
 import type { Verdict } from "../agent/report.ts";
 import { assertDefined, unreachable } from "../core/assert.ts";
-import { type SignalName, SystemError } from "../core/errors.ts";
+import { EXIT_CODES, type SignalName, SystemError } from "../core/errors.ts";
 import type { InstantMs, WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
-import type { ExitStatus } from "../supervise/exit_status.ts";
+import type { MeetingNews, Waiting } from "../rendezvous/meeting.ts";
 import { MARK_VARIABLE, markWithin } from "../supervise/worker_env.ts";
 import type { SpawnOnCpus } from "./affinity.ts";
 import { spawnFailure, type SpawnRequest, spawnWorker, type WorkerChild } from "./child.ts";
 import { monotonicNow, wallNow } from "./clock.ts";
-import { type Evidence, type EvidenceBaseline, startEvidence } from "./evidence.ts";
+import { type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
 import { becomeSubreaper, keepDescriptorsFromChildren } from "./libc.ts";
 import { Loop, type Observe } from "./loop.ts";
@@ -29,6 +28,7 @@ import { watchSignals } from "./signals.ts";
 import { reapOrphans, sweepLeftovers } from "./sweep.ts";
 import { startWatchdogs, type Watchdogs } from "./watchdogs.ts";
 import { workerLimits } from "./worker_limits.ts";
+import { type Meeting, openMeeting } from "./meeting.ts";
 import { openWorkerStore, type WorkerStore } from "./worker_store.ts";
 
 /** What a launch needs that was made before it; the output goes on after it, for the last words. */
@@ -39,6 +39,8 @@ export interface LaunchParts {
   /** Loads what a failure needs; called when the workers have run for a moment. */
   readonly preload: () => void;
   readonly say: (level: SayLevel, text: string) => void;
+  /** Shows what this node waits for; null: it does not wait any more. */
+  readonly showWaiting: (waiting: Waiting | null) => void;
   /** Told of all that happens (events, metrics, status are made from it), and where to look for counters. */
   readonly watch?: JobWatch;
   /** Shows the verdict and writes its copies; whatever can't be written is said, never thrown. */
@@ -67,18 +69,13 @@ const DRAIN_LIMIT_MS = 10_000;
 /** The same where a process that was left running holds a stream open: its end will not come. */
 const DRAIN_LIMIT_OPEN_MS = 250;
 
-const KILLED: ExitStatus = { kind: "signalled", signal: "SIGKILL" };
-
 /**
  * A job that has run for this long gets what its failure would need, so that a restart waits for no module. Shorter
  * jobs are not made longer by it.
  */
 const PRELOAD_AFTER_MS = 300;
 
-const loadJudge = () => import("../agent/verdict_wait.ts");
-
-/** How long the verdict on a failed attempt waits for a node's report, beyond the time that its workers have to stop. */
-const REPORT_LIMIT_MS = 10_000;
+const loadJudge = () => import("./judge_job.ts");
 
 class Launch {
   readonly #plan: LaunchPlan;
@@ -101,6 +98,7 @@ class Launch {
   readonly #endedInstant: InstantMs[] = [];
   #attemptOutput: AttemptOutput | undefined;
   #evidence: EvidenceBaseline | undefined;
+  #meeting: Meeting | undefined;
   #store: WorkerStore | undefined;
   #watchdogs: Watchdogs | undefined;
   #spawnOnCpus: SpawnOnCpus | undefined;
@@ -148,6 +146,7 @@ class Launch {
     await this.#attemptOutput?.drained(this.#drainLimitMs());
     await this.#reported;
     signals.close();
+    await this.#meeting?.close();
     this.#store?.close();
     await this.#guard.close();
     return code;
@@ -155,30 +154,57 @@ class Launch {
 
   async #start(): Promise<void> {
     const { fileTimer, uninterruptibleTimeoutMs, cpuBinding } = this.#plan;
-    if (cpuBinding !== null) this.#spawnOnCpus = (await import("./affinity.ts")).spawnOnCpus;
-    if (fileTimer !== undefined || uninterruptibleTimeoutMs !== null) {
-      try {
-        this.#watchdogs = await startWatchdogs(this.#plan, {
-          post: (event) => this.#loop.post(event),
-          warn: (text) => this.#parts.say("warning", text),
-          running: () =>
-            this.#agent.workers.flatMap(({ localRank, pid }) =>
-              pid !== undefined && this.#runningPids.has(pid) ? [{ localRank, pid }] : []
-            ),
-        });
-      } catch (error) {
-        return this.#notPossible(error);
-      }
+    try {
+      if (cpuBinding !== null) this.#spawnOnCpus = (await import("./affinity.ts")).spawnOnCpus;
+      if (fileTimer !== undefined || uninterruptibleTimeoutMs !== null) await this.#startWatchdogs();
+      this.#meeting = await openMeeting({
+        plan: this.#plan,
+        hostName: this.#parts.hostName,
+        onNews: (news) => this.#hearNews(news),
+        say: this.#parts.say,
+      });
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      this.#parts.say("error", error.message);
+      return this.#finish(EXIT_CODES.system);
     }
     this.#loop.post({ kind: "start" });
   }
 
+  /** A verdict that comes with the news is read first, by what only a failure needs. */
+  #hearNews(news: MeetingNews): void {
+    const bytes = news.kind === "job-over"
+      ? news.outcome.verdict
+      : news.kind === "go-on"
+      ? news.verdict
+      : null;
+    if (bytes === null) return this.#loop.post({ kind: "news", news, verdict: null });
+    loadJudge().then(({ readVerdict }) =>
+      this.#loop.post({ kind: "news", news, verdict: readVerdict(bytes, this.#parts.say) })
+    );
+  }
+
+  async #startWatchdogs(): Promise<void> {
+    this.#watchdogs = await startWatchdogs(this.#plan, {
+      post: (event) => this.#loop.post(event),
+      warn: (text) => this.#parts.say("warning", text),
+      running: () =>
+        this.#agent.workers.flatMap(({ localRank, pid }) =>
+          pid !== undefined && this.#runningPids.has(pid) ? [{ localRank, pid }] : []
+        ),
+    });
+  }
+
   #perform(effect: AgentEffect): void {
     switch (effect.kind) {
+      case "request":
+        return assertDefined(this.#meeting, "The meeting").request(effect.request);
       case "open-store":
-        return this.#openStore();
+        return this.#openStore(effect.peers);
       case "prepare-attempt":
-        return this.#prepareAttempt(effect.attempt);
+        return this.#prepareAttempt(effect.attempt, effect.round);
+      case "waiting":
+        return this.#parts.showWaiting(effect.waiting);
       case "spawn":
         return this.#spawn(effect);
       case "signal":
@@ -206,23 +232,36 @@ class Launch {
     }
   }
 
-  #openStore(): void {
+  #openStore(peers: readonly string[]): void {
+    const { store, meeting } = this.#plan;
     try {
-      this.#store = openWorkerStore(this.#plan.store, (line: string) => this.#parts.say("notice", line));
-      this.#loop.post({ kind: "store-ready", address: this.#store.host, port: this.#store.port });
+      if (this.#store === undefined) {
+        const onLog = (line: string) => this.#parts.say("notice", line);
+        this.#store = this.#meeting?.workerStore ?? openWorkerStore(store, meeting, onLog);
+      } else {
+        this.#store.reset();
+      }
     } catch (error) {
-      this.#notPossible(error);
+      return this.#notPossible(error);
     }
+    const opened = this.#store;
+    if (meeting === null) return this.#storeReady(opened);
+    import("./fleet_admission.ts").then(({ admittedTo }) => {
+      opened.setAllowed(admittedTo(peers, meeting.allowed));
+      this.#storeReady(opened);
+    });
   }
 
-  #prepareAttempt(attempt: number): void {
+  #storeReady({ host, port }: WorkerStore): void {
+    this.#loop.post({ kind: "store-ready", address: host, port });
+  }
+
+  #prepareAttempt(attempt: number, round: number): void {
     try {
       this.#workerPids.clear();
-      this.#stoppedPids.clear();
       this.#guard.clear();
       this.#watchdogs?.clear();
-      if (attempt > 0) this.#store?.reset();
-      const output = this.#parts.output.startAttempt({ attempt, round: 0 });
+      const output = this.#parts.output.startAttempt({ attempt, round });
       this.#attemptOutput = output;
       // Right after the workers' start, which it would delay; none of them can have been killed by then.
       queueMicrotask(() => this.#evidence = startEvidence());
@@ -244,7 +283,7 @@ class Launch {
   #spawn(effect: Extract<AgentEffect, { kind: "spawn" }>): void {
     const { localRank } = effect;
     const output = assertDefined(this.#attemptOutput, "The attempt's output");
-    const stdio = output.prepare(localRank, localRank);
+    const stdio = output.prepare(localRank, this.#baseRank + localRank);
     const request: SpawnRequest = {
       executable: this.#plan.command.executable,
       arguments: effect.arguments,
@@ -302,62 +341,29 @@ class Launch {
       errorFiles: workers.map(({ localRank }) => output.errorFile(localRank) ?? ""),
       statuses: workers.flatMap(({ status }) => status ?? []),
     });
-    const { examineAttempt, SETTLE_MS, VerdictWait } = await loadJudge();
-    const wait = new VerdictWait({
-      groupRanks: [0],
-      attempt: this.#agent.attempt,
-      settleMs: SETTLE_MS,
-      limitMs: this.#plan.shutdownTimeoutMs + REPORT_LIMIT_MS,
+    const { judgeHere } = await loadJudge();
+    const judged = judgeHere({
+      agent: this.#agent,
+      plan: this.#plan,
+      hostName: this.#parts.hostName,
+      evidence,
+      output,
+      startedAt: this.#startedAt,
+      endedAt: this.#endedAt,
+      endedInstant: this.#endedInstant,
+      stoppedPids: this.#stoppedPids,
     });
-    const report = examineAttempt(this.#failedAttempt(evidence, output));
-    for (const { verdict } of wait.step({ kind: "own-report", report }, monotonicNow())) {
-      this.#loop.post({ kind: "judged", verdict });
-    }
+    this.#loop.post({ kind: "judged", ...judged });
+  }
+
+  /** Rank of this node's first worker in the job. */
+  get #baseRank(): number {
+    return this.#agent.seat?.baseRank ?? 0;
   }
 
   #drainLimitMs(): number {
     const isLeftRunning = this.#plan.keepDaemons || this.#runningPids.size > 0;
     return isLeftRunning ? DRAIN_LIMIT_OPEN_MS : DRAIN_LIMIT_MS;
-  }
-
-  #failedAttempt(evidence: Evidence, output: AttemptOutput): FailedAttempt {
-    const { jobId, role, command, maxRestarts, workerCount } = this.#plan;
-    const workers = this.#agent.workers.flatMap((worker): WorkerFacts[] => {
-      const { localRank, pid, endOrder } = worker;
-      const endedByWatchdog = this.#agent.watchdogReason(localRank);
-      // SIGKILL did not end a worker without a status; it counts as killed when a watchdog knows why.
-      const status = worker.status ?? (endedByWatchdog === null ? undefined : KILLED);
-      if (pid === undefined || status === undefined) return [];
-      return [{
-        localRank,
-        rank: localRank,
-        pid,
-        status,
-        startedAt: assertDefined(this.#startedAt[localRank]),
-        endedAt: worker.status === undefined ? wallNow() : assertDefined(this.#endedAt[localRank]),
-        endedInstant: worker.status === undefined
-          ? monotonicNow()
-          : assertDefined(this.#endedInstant[localRank]),
-        endOrder: endOrder ?? workerCount,
-        stoppedByUs: this.#stoppedPids.has(pid),
-        errorFile: evidence.errorFiles[localRank] ?? null,
-        tail: output.tail(localRank),
-        logFiles: output.logFiles(localRank),
-        endedByWatchdog,
-      }];
-    });
-    return {
-      jobId,
-      host: this.#parts.hostName,
-      groupRank: 0,
-      role,
-      displayName: command.displayName,
-      attempt: this.#agent.attempt,
-      maxRestarts,
-      worldSize: workerCount,
-      workers,
-      machine: evidence.machine,
-    };
   }
 
   #ownChildren(): ReadonlySet<number> {

@@ -53,11 +53,10 @@ const ADDRESS_BYTES = 28;
 /** A launcher has few descriptors when it opens its stores; a listener beyond keeps Deno's own backlog. */
 const DESCRIPTORS_SEARCHED = 1024;
 
-/** Of a connection, what is needed. */
-export type TcpSocket = Pick<
-  Deno.TcpConn,
-  "remoteAddr" | "setNoDelay" | "read" | "write" | "closeWrite" | "close"
->;
+/** Of a connection, what is needed; where its own end is bound is not known of every kind. */
+export type TcpSocket =
+  & Pick<Deno.TcpConn, "remoteAddr" | "setNoDelay" | "read" | "write" | "closeWrite" | "close">
+  & Partial<Pick<Deno.TcpConn, "localAddr">>;
 
 /** A listening socket, wherever it came from. */
 export interface TcpListener {
@@ -65,6 +64,19 @@ export interface TcpListener {
   readonly addr: { readonly hostname: string; readonly port: number };
   accept(): Promise<TcpSocket>;
   close(): void;
+}
+
+/** Somebody else listens there. */
+export class PortInUseError extends SystemError {}
+
+/** The address that stands for all interfaces: of IPv6 and IPv4 where this machine has both. */
+export function anyAddress(): string {
+  try {
+    Deno.listen({ hostname: "::", port: 0 }).close();
+    return "::";
+  } catch {
+    return "0.0.0.0";
+  }
 }
 
 /**
@@ -76,7 +88,8 @@ export function listenTcp(host: string, port: number): Deno.TcpListener {
   try {
     listener = Deno.listen({ hostname: host, port });
   } catch (error) {
-    throw new SystemError(bindProblem(host, port, error));
+    const problem = bindProblem(host, port, error);
+    throw error instanceof Deno.errors.AddrInUse ? new PortInUseError(problem) : new SystemError(problem);
   }
   const boundTo = listener.addr.port;
   // After what the caller does next: its workers start meanwhile, and none of them connects that soon.

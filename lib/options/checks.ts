@@ -95,8 +95,8 @@ function checkRendezvous(
     });
     return;
   }
-  // A cluster's members, of which one is enough.
-  const endpoints = backend.startsWith("etcd") ? endpoint.split(",") : [endpoint];
+  // Candidates for the meeting point, or a cluster's members: only where there can be more than one.
+  const endpoints = backend === "static" ? [endpoint] : endpoint.split(",");
   const parsedEndpoints = endpoints.map((one) => parseEndpoint(one, source));
   const checked = parsedEndpoints.find(({ kind }) => kind === "problem") ?? parsedEndpoints[0]!;
   if (checked.kind === "problem") {

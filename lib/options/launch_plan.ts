@@ -90,6 +90,49 @@ export interface WatchSettings {
   readonly healthPort: number | null;
 }
 
+/** How the nodes of a job with several meet. Durations in milliseconds. */
+export interface MeetingPlan {
+  readonly backend: "static" | "c10d" | "etcd-v3" | "etcd-v2" | "etcd";
+  /** Where to meet, in the order in which to try; one, but for candidates that were named. */
+  readonly endpoints: readonly MeetingEndpoint[];
+  /** rdzv-conf `is_host`; static: this is node 0; null: found out from the endpoint. */
+  readonly isHost: boolean | null;
+  /** rdzv-conf `store_type=file`: the path of the file through which the nodes meet; null: no file. */
+  readonly filePath: string | null;
+  /** Every key of `--rdzv-conf`, as given. */
+  readonly conf: ReadonlyMap<string, string>;
+  readonly nodesStep: number;
+  readonly joinMs: number;
+  readonly lastCallMs: number;
+  readonly keepAliveMs: number;
+  readonly keepAliveAttempts: number;
+  readonly exitBarrierMs: number;
+  readonly onNodeLoss: "wait" | "fail";
+  /** Whether another node takes over when the host is lost. */
+  readonly failover: boolean;
+  /** `--local-addr`; null: as the connections show. */
+  readonly localAddress: string | null;
+  /** `--node-id`; null: the host's name and a number of its own. */
+  readonly nodeId: string | null;
+  /** `--node-rank`, where it was given. */
+  readonly nodeRank: number | null;
+  /** This node's or task's position in the scheduler's list; null: no scheduler. */
+  readonly schedulerRank: number | null;
+  /** `--topology-key`; null: nothing is known. */
+  readonly topologyKey: string | null;
+  /** Every node has the same workers (TORCH_ELASTIC_WORKER_IDENTICAL=1). */
+  readonly areWorkersIdentical: boolean;
+  /** `--job-secret-file`; the secret itself is never in a plan. */
+  readonly secretPath: string | null;
+  /** `--store-allow`: who may connect to this node's ports, beside the job's nodes; null: everybody. */
+  readonly allowed: string | null;
+}
+
+export interface MeetingEndpoint {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface LaunchPlan {
   readonly jobId: string;
   /** "static", "c10d", …, as it counts after `--standalone` and torchrun's own rules. */
@@ -98,6 +141,10 @@ export interface LaunchPlan {
   readonly nodesMin: number;
   readonly nodesMax: number;
   readonly nodeRank: number;
+  /** Null: the job has one node, and nobody to meet. */
+  readonly meeting: MeetingPlan | null;
+  /** `--on-term`: what a signal but SIGINT ends, this node's part or the job. */
+  readonly onTerm: "node" | "job";
   /** Workers on this node. */
   readonly workerCount: number;
   readonly role: string;

@@ -59,6 +59,15 @@ export interface Options {
   readonly stdinRank: number | null;
   readonly forwardSignals: string;
   readonly keepDaemons: boolean;
+  readonly onTerm: "node" | "job";
+  readonly onNodeLoss: "wait" | "fail";
+  readonly noFailover: boolean;
+  /** Seconds. */
+  readonly exitBarrierTimeout: number;
+  readonly nodeId: string | null;
+  readonly topologyKey: string | null;
+  readonly jobSecretFile: string | null;
+  readonly storeAllow: string | null;
   readonly exitCode: "torchrun" | "worker";
   readonly report: string | null;
   readonly color: "auto" | "always" | "never";

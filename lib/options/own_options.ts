@@ -62,6 +62,83 @@ const ROWS: readonly OptionRow[] = [
     help: "After success, leave running what the workers left behind.",
   },
   {
+    name: "onTerm",
+    long: "on-term",
+    kind: "text",
+    default: "node",
+    choices: ["node", "job"],
+    metavar: "WHAT",
+    group: "Failures and stopping",
+    help:
+      "What SIGTERM ends in a job of several nodes: node (this node leaves, the others go on; default) or job. SIGINT " +
+      "always ends the job.",
+  },
+  {
+    name: "onNodeLoss",
+    long: "on-node-loss",
+    kind: "text",
+    default: "wait",
+    choices: ["wait", "fail"],
+    metavar: "WHAT",
+    group: "Failures and stopping",
+    help:
+      "What to do when a lost node leaves too few: wait for another (default, as long as rdzv-conf's join_timeout) " +
+      "or fail.",
+  },
+  {
+    name: "noFailover",
+    long: "no-failover",
+    kind: "flag",
+    group: "Nodes",
+    help:
+      "When the node at which the others meet is lost, end the job. Without it another node takes over, where MIN is " +
+      "more than half of MAX.",
+  },
+  {
+    name: "exitBarrierTimeout",
+    long: "exit-barrier-timeout",
+    kind: "number",
+    default: 300,
+    metavar: "SECONDS",
+    check: checkNotNegative,
+    group: "Nodes",
+    help: "How long nodes whose workers are done wait for the others (default 300).",
+  },
+  {
+    name: "nodeId",
+    long: "node-id",
+    kind: "text",
+    metavar: "NAME",
+    group: "Nodes",
+    help: "A name for this node that is unique in the job and stable over restarts of the launcher.",
+  },
+  {
+    name: "topologyKey",
+    long: "topology-key",
+    kind: "text",
+    metavar: "KEY",
+    group: "Nodes",
+    help: "Nodes with the same key, such as a switch's name, get neighbouring ranks.",
+  },
+  {
+    name: "jobSecretFile",
+    long: "job-secret-file",
+    kind: "text",
+    metavar: "FILE",
+    completes: "file",
+    group: "Nodes",
+    help:
+      "The launchers of the job prove to each other that they know FILE's content. Or set MUSTER_JOB_SECRET.",
+  },
+  {
+    name: "storeAllow",
+    long: "store-allow",
+    kind: "text",
+    metavar: "CIDR,...",
+    group: "Nodes",
+    help: "Who may connect to the job's ports, beside this machine (default: everybody who can reach them).",
+  },
+  {
     name: "exitCode",
     long: "exit-code",
     kind: "text",

@@ -1,7 +1,7 @@
 /**
- * Where the workers meet, under which job id. With one machine nothing has to be agreed with others: whatever back
+ * Where nodes and workers meet, under which job id. With one machine nothing has to be agreed with others: whatever back
  * end was named, the launcher's store on the loopback address is the place, and no port is taken but the one that
- * static rendezvous names.
+ * static rendezvous names. With several `plan_fleet.ts` has the rest.
  */
 
 import { givenName } from "./checks.ts";
@@ -10,31 +10,32 @@ import type { LaunchPlan } from "./launch_plan.ts";
 import { type MachineView, variable } from "./machine_view.ts";
 import type { ParsedOptions } from "./options.ts";
 import type { Findings } from "./findings.ts";
+import { planFleet } from "./plan_fleet.ts";
 import { chooseRendezvous, type RendezvousChoice } from "./rendezvous_choice.ts";
 import { parseEndpoint, parseNodes } from "./values.ts";
 
 export type Meeting = Pick<
   LaunchPlan,
-  "jobId" | "rendezvousBackend" | "rendezvousEndpoint" | "nodesMin" | "nodesMax" | "nodeRank" | "store"
+  | "jobId"
+  | "rendezvousBackend"
+  | "rendezvousEndpoint"
+  | "nodesMin"
+  | "nodesMax"
+  | "nodeRank"
+  | "meeting"
+  | "store"
 >;
 
 /** Null when there is a problem. */
 export function planMeeting(parsed: ParsedOptions, machine: MachineView, findings: Findings): Meeting | null {
   const { values } = parsed;
   const nodes = checkedValue(parseNodes(values.nnodes));
-  if (nodes.max > 1) {
-    const source = givenName(parsed, "nnodes");
-    findings.problems.push({
-      message:
-        `${source}=${values.nnodes} asks for several machines, which this version cannot do yet: 1 is the most`,
-    });
-    return null;
-  }
   const choice = chooseRendezvous(values);
   const isStatic = choice.backend === "static";
-  if (isStatic && values.nodeRank !== 0) {
+  if (isStatic && (values.nodeRank < 0 || values.nodeRank >= nodes.max)) {
     const source = givenName(parsed, "nodeRank");
-    findings.problems.push({ message: `${source} must be 0 with one machine: got ${values.nodeRank}` });
+    const wanted = nodes.max === 1 ? "0 with one machine" : `from 0 to ${nodes.max - 1}`;
+    findings.problems.push({ message: `${source} must be ${wanted}: got ${values.nodeRank}` });
     return null;
   }
   explainChoice(parsed, choice, findings);
@@ -45,12 +46,23 @@ export function planMeeting(parsed: ParsedOptions, machine: MachineView, finding
     nodesMin: nodes.min,
     nodesMax: nodes.max,
     nodeRank: isStatic ? values.nodeRank : 0,
+    meeting: nodes.max === 1 ? null : planFleet(parsed, choice, nodes, machine),
     store: {
-      port: isStatic ? staticPort(parsed, choice, findings) : anyPort(parsed, choice, findings),
+      port: nodes.max > 1
+        ? portOfFleet(isStatic, findings)
+        : isStatic
+        ? staticPort(parsed, choice, findings)
+        : anyPort(parsed, choice, findings),
       // Static rendezvous always shares the launcher's store (torchrun.md 2).
       hostedByLauncher: isStatic || variable(machine, "TORCH_DISABLE_SHARE_RDZV_TCP_STORE") !== "1",
     },
   };
+}
+
+/** Among several nodes the workers' store is where rank 0 is: on any free port, or behind the static meeting point. */
+function portOfFleet(isStatic: boolean, { reasons }: Findings): number {
+  reasons.set("store", isStatic ? "the meeting point itself" : "chosen by the node that has rank 0");
+  return 0;
 }
 
 function explainChoice(parsed: ParsedOptions, choice: RendezvousChoice, { reasons }: Findings): void {

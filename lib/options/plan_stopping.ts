@@ -15,6 +15,7 @@ export type Stopping = Pick<
   | "forwardSignals"
   | "shutdownTimeoutMs"
   | "keepDaemons"
+  | "onTerm"
   | "fileTimer"
   | "uninterruptibleTimeoutMs"
 >;
@@ -28,6 +29,7 @@ export function planStopping(parsed: ParsedOptions, machine: MachineView, findin
     ...planSignals(parsed, findings),
     shutdownTimeoutMs: shutdownTimeoutMs(parsed.values, machine, findings),
     keepDaemons: parsed.values.keepDaemons,
+    onTerm: parsed.values.onTerm,
     fileTimer: planFileTimer(machine, findings),
     uninterruptibleTimeoutMs: uninterruptibleTimeoutMs(machine, findings),
   };

@@ -26,19 +26,22 @@ export function parseWorkerCount(text: string, source = "--nproc-per-node"): Che
 export interface NodeRange {
   readonly min: number;
   readonly max: number;
+  /** Between two sizes that a round may have. */
+  readonly step: number;
 }
 
-/** `N` or `MIN:MAX`. Source: torchrun's `parse_min_max_nnodes`. */
+/** `N` or `MIN:MAX`, as torchrun's `parse_min_max_nnodes`, and `MIN:MAX:STEP`, which is ours. */
 export function parseNodes(text: string, source = "--nnodes"): Checked<NodeRange> {
   const parts = text.split(":").map(parsePythonInteger);
-  const [min, max = min] = parts;
-  if (parts.length > 2 || min === null || max === null || min === undefined || max === undefined) {
-    return refuse(`${source} must be a number of nodes or MIN:MAX: got ${quote(text)}`);
+  const [min, max = min, step = 1] = parts;
+  const isNumber = (part: number | null | undefined) => part !== null && part !== undefined;
+  if (parts.length > 3 || !isNumber(min) || !isNumber(max) || !isNumber(step)) {
+    return refuse(`${source} must be a number of nodes, MIN:MAX or MIN:MAX:STEP: got ${quote(text)}`);
   }
-  if (min < 1 || min > max) {
+  if (min! < 1 || min! > max! || step! < 1) {
     return refuse(`${source} needs at least one node and MIN no greater than MAX: got ${quote(text)}`);
   }
-  return accept({ min, max });
+  return accept({ min: min!, max: max!, step: step! });
 }
 
 /**

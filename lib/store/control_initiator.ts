@@ -83,6 +83,8 @@ export interface ControlHost {
 export type InitiatorEnd =
   | SessionEnd
   | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** Its connection was lost, and its machine says that nobody listens on its port any more. */
+  | { readonly kind: "hostIsGone" }
   /** Never welcomed; `problem`: what the last attempt met. */
   | { readonly kind: "unreachable"; readonly problem: string; readonly attempts: number };
 
@@ -143,7 +145,7 @@ export class ControlInitiator {
       case "connectFailed":
         if (this.#connection?.id !== event.connection) break;
         this.#connection = null;
-        if (this.#state === "welcomed" && event.wasRefused) this.#end({ kind: "notResumed" });
+        if (this.#state === "welcomed" && event.wasRefused) this.#end({ kind: "hostIsGone" });
         else this.#retry(event.problem, now);
         break;
       case "received":

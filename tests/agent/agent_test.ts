@@ -5,6 +5,7 @@ import type { AgentEvent } from "../../lib/agent/event.ts";
 import type { FailedAttempt } from "../../lib/agent/facts.ts";
 import { judge } from "../../lib/agent/report.ts";
 import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
+import { LoneNode } from "../../lib/rendezvous/lone_node.ts";
 import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
 import { PLAN } from "../sim/plan.ts";
 
@@ -13,20 +14,28 @@ const failedWith = (code: number): ExitStatus => ({ kind: "exited", code });
 const killedBy = (signal: "SIGTERM" | "SIGINT" | "SIGKILL"): ExitStatus => ({ kind: "signalled", signal });
 
 /** An agent with a host that does everything at once and finds no leftovers. */
-function story(changes: Partial<LaunchPlan> = {}) {
+function story(changes: Partial<LaunchPlan> = {}, { storeOpens = true } = {}) {
   const plan = { ...PLAN, ...changes };
   const agent = new Agent(plan, "0123456789abcdef");
+  const node = new LoneNode(plan);
   const effects: AgentEffect[] = [];
   let now = 0;
   let pid = 100;
   const send = (event: AgentEvent): void => {
     for (const effect of agent.step(event, now)) {
       effects.push(effect);
-      if (effect.kind === "open-store") send({ kind: "store-ready", address: "127.0.0.1", port: 4321 });
+      if (effect.kind === "request") {
+        for (const news of node.request(effect.request, now)) send({ kind: "news", news, verdict: null });
+      }
+      if (effect.kind === "open-store" && storeOpens) {
+        send({ kind: "store-ready", address: "127.0.0.1", port: 4321 });
+      }
       if (effect.kind === "prepare-attempt") send({ kind: "attempt-ready", errorFiles: ["/e/0", "/e/1"] });
       if (effect.kind === "spawn") send({ kind: "worker-started", localRank: effect.localRank, pid: pid++ });
       if (effect.kind === "sweep") send({ kind: "swept", leftovers: [] });
-      if (effect.kind === "judge") send({ kind: "judged", verdict: judge(factsOf(agent, plan)) });
+      if (effect.kind === "judge") {
+        send({ kind: "judged", verdict: judge(factsOf(agent, plan)), report: null });
+      }
     }
   };
   return {
@@ -178,13 +187,12 @@ Deno.test("Agent reports a final failure although a signal came while it ended: 
 });
 
 Deno.test("Agent that is stopped before its store is open starts nothing", () => {
-  const agent = new Agent(PLAN, "0123456789abcdef");
-  agent.step({ kind: "start" }, 0);
-  agent.step({ kind: "signal", signal: "SIGTERM" }, 0);
-  assertEquals(agent.step({ kind: "store-ready", address: "127.0.0.1", port: 1 }, 0), [{
-    kind: "exit",
-    code: 143,
-  }]);
+  const { send, exitCode, spawned } = story({}, { storeOpens: false });
+  send({ kind: "start" });
+  send({ kind: "signal", signal: "SIGTERM" });
+  assertEquals(exitCode(), 143);
+  send({ kind: "store-ready", address: "127.0.0.1", port: 1 });
+  assertEquals(spawned(), []);
 });
 
 Deno.test("Agent passes forwarded signals on to the workers and stays", () => {
@@ -196,13 +204,11 @@ Deno.test("Agent passes forwarded signals on to the workers and stays", () => {
 });
 
 Deno.test("Agent ends with the system's code and reason when a port or a process can't be had", () => {
-  const agent = new Agent(PLAN, "0123456789abcdef");
-  agent.step({ kind: "start" }, 0);
-  const effects = agent.step({ kind: "not-possible", reason: "Cannot listen on 127.0.0.1:80" }, 0);
-  assertEquals(effects, [{ kind: "say", level: "error", text: "Cannot listen on 127.0.0.1:80" }, {
-    kind: "exit",
-    code: 71,
-  }]);
+  const { send, said, exitCode } = story({}, { storeOpens: false });
+  send({ kind: "start" });
+  send({ kind: "not-possible", reason: "Cannot listen on 127.0.0.1:80" });
+  assertEquals(said(), ["Cannot listen on 127.0.0.1:80"]);
+  assertEquals(exitCode(), 71);
 });
 
 Deno.test("Agent restarts after a watchdog ended a worker, and names the watchdog as the cause", () => {

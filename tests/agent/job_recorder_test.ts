@@ -87,9 +87,8 @@ Deno.test("JobRecorder tells a stop from a second press, a doubled one and a sig
 });
 
 Deno.test("JobRecorder ends a job that could not be started with the reason", () => {
-  const job = recordedJob();
-  job.tell(0, { kind: "start" });
-  const refused = recordedJob();
+  const refused = recordedJob({}, {}, { storeOpens: false });
+  refused.tell(0, { kind: "start" });
   refused.tell(0, { kind: "not-possible", reason: "port 29500 is in use" });
   const [end] = refused.of("job-ended");
   assertEquals([end?.outcome, end?.cause, end?.attempts, end?.firstWorkerMs], [

@@ -7,6 +7,7 @@ import { JobRecorder } from "../../lib/agent/job_recorder.ts";
 import { judge } from "../../lib/agent/report.ts";
 import { TorchEvents } from "../../lib/agent/torch_events.ts";
 import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
+import { LoneNode } from "../../lib/rendezvous/lone_node.ts";
 import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
 import { PLAN } from "../sim/plan.ts";
 
@@ -17,9 +18,14 @@ export const OK: ExitStatus = { kind: "exited", code: 0 };
 export const failedWith = (code: number): ExitStatus => ({ kind: "exited", code });
 export const TERMINATED: ExitStatus = { kind: "signalled", signal: "SIGTERM" };
 
-export function recordedJob(changes: Partial<LaunchPlan> = {}, errorFiles: Record<number, string> = {}) {
+export function recordedJob(
+  changes: Partial<LaunchPlan> = {},
+  errorFiles: Record<number, string> = {},
+  { storeOpens = true } = {},
+) {
   const plan = { ...PLAN, ...changes };
   const agent = new Agent(plan, "0123456789abcdef");
+  const node = new LoneNode(plan);
   const recorder = new JobRecorder({ plan, hostName: "here", wallAtZero: WALL_AT_ZERO });
   const torchEvents = new TorchEvents(plan, "here");
   const events: JobEvent[] = [];
@@ -33,13 +39,22 @@ export function recordedJob(changes: Partial<LaunchPlan> = {}, errorFiles: Recor
     events.push(...found);
     torchLines.push(...torchEvents.observe(event, found, now));
     for (const effect of effects) {
-      if (effect.kind === "open-store") queue.push({ kind: "store-ready", address: "127.0.0.1", port: 4321 });
+      if (effect.kind === "request") {
+        for (const news of node.request(effect.request, now)) {
+          queue.push({ kind: "news", news, verdict: null });
+        }
+      }
+      if (effect.kind === "open-store" && storeOpens) {
+        queue.push({ kind: "store-ready", address: "127.0.0.1", port: 4321 });
+      }
       if (effect.kind === "prepare-attempt") queue.push({ kind: "attempt-ready", errorFiles: [] });
       if (effect.kind === "spawn") {
         queue.push({ kind: "worker-started", localRank: effect.localRank, pid: pid++ });
       }
       if (effect.kind === "sweep") queue.push({ kind: "swept", leftovers: [] });
-      if (effect.kind === "judge") queue.push({ kind: "judged", verdict: judge(facts()) });
+      if (effect.kind === "judge") {
+        queue.push({ kind: "judged", verdict: judge(facts()), report: null });
+      }
     }
   };
   const facts = () => ({

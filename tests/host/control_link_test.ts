@@ -175,7 +175,7 @@ Deno.test("ControlLink and ControlServer both end a session whose connection doe
     await node.heard.take("joined");
     await relay.close();
     // Nobody listens there any more: no second attempt is needed to know.
-    assertEquals((await node.heard.take("ended")).end, { kind: "notResumed" });
+    assertEquals((await node.heard.take("ended")).end, { kind: "hostIsGone" });
     assertEquals((await heard.take("ended")).end, { kind: "notResumed" });
   }));
 

@@ -105,14 +105,16 @@ Deno.test("SETTINGS leaves out no field of a plan but those that others stand fo
   const missing = [plan, plan.logs, plan.watch].flatMap((part) => Object.keys(part)).filter((field) =>
     !names.has(field)
   );
-  // nodesMin equals nodesMax and nodeRank is 0 with one machine; the rest is in the workers' variables and fields.
+  // What concerns several nodes is said by their number and the rendezvous; the rest is in the workers' variables and fields.
   assertEquals(missing.sort(), [
     "environment",
     "inheritedCudaVisibleDevices",
     "inheritedHipVisibleDevices",
     "logs",
+    "meeting",
     "nodeRank",
     "nodesMin",
+    "onTerm",
     "watch",
   ]);
 });

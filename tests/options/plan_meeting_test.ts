@@ -80,13 +80,6 @@ Deno.test("planMeeting() makes an id for an empty one, as torchrun does, and say
   check(["--rdzv-id="], { backend: "c10d", jobId: UUID, port: 0 });
 });
 
-Deno.test("planMeeting() refuses several machines in one sentence", () => {
-  for (const nodes of ["2", "1:4"]) {
-    checkProblem([`--nnodes=${nodes}`], `--nnodes=${nodes} asks for several machines`);
-  }
-  checkProblem([], "PET_NNODES=2 asks for several", { environment: { PET_NNODES: "2" } });
-});
-
 Deno.test("planMeeting() honours TORCH_DISABLE_SHARE_RDZV_TCP_STORE where torchrun does", () => {
   const given = { environment: { TORCH_DISABLE_SHARE_RDZV_TCP_STORE: "1" } };
   assertEquals(planOf(["--standalone"], given).store.hostedByLauncher, false);

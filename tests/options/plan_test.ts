@@ -9,6 +9,8 @@ Deno.test("planLaunch() fills every default of the plain form", () => {
     nodesMin: 1,
     nodesMax: 1,
     nodeRank: 0,
+    meeting: null,
+    onTerm: "node",
     workerCount: 1,
     role: "default",
     maxRestarts: 0,
@@ -68,7 +70,6 @@ Deno.test("planLaunch() reports all problems at once", () => {
   assertEquals(plan, null);
   assertEquals(problems.map((problem) => problem.message), [
     "--nproc-per-node asks for 9999 workers on this machine, more than 4096",
-    "--nnodes=2 asks for several machines, which this version cannot do yet: 1 is the most",
     'There is no file "missing.py" in /work',
     '--python names no interpreter: there is no "/nowhere"',
     '--report cannot be written: there is no directory "/nowhere"',

@@ -34,15 +34,16 @@ Deno.test("parseWorkerCount() takes numbers and kinds of devices", () => {
 });
 
 Deno.test("parseNodes() takes a number and a range", () => {
-  assertValue(parseNodes("4"), { min: 4, max: 4 });
-  assertValue(parseNodes(" 1 : 4 "), { min: 1, max: 4 });
+  assertValue(parseNodes("4"), { min: 4, max: 4, step: 1 });
+  assertValue(parseNodes(" 1 : 4 "), { min: 1, max: 4, step: 1 });
+  assertValue(parseNodes("2:8:2"), { min: 2, max: 8, step: 2 });
 });
 
 Deno.test("parseNodes() refuses what is no range, naming the source and the text", () => {
-  for (const text of ["", "x", "1:", ":1", "1:2:3", "1.5"]) {
+  for (const text of ["", "x", "1:", ":1", "1:2:", "1:2:3:4", "1.5"]) {
     assertRefused(parseNodes(text, "PET_NNODES"), "PET_NNODES must be", JSON.stringify(text));
   }
-  for (const text of ["0", "-1", "2:1", "0:2"]) {
+  for (const text of ["0", "-1", "2:1", "0:2", "1:2:0"]) {
     assertRefused(parseNodes(text), "--nnodes needs at least one");
   }
 });

@@ -9,6 +9,8 @@ export const PLAN: LaunchPlan = {
   nodesMin: 1,
   nodesMax: 1,
   nodeRank: 0,
+  meeting: null,
+  onTerm: "node",
   workerCount: 2,
   role: "default",
   maxRestarts: 0,

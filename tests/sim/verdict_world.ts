@@ -1,14 +1,18 @@
 /**
  * Failed jobs on several nodes, made from a seed: one planted culprit, collateral of every kind, clocks that are
- * skewed and measured with an error, and reports that arrive late and in any order.
+ * skewed and measured with an error, and reports that arrive in any order.
  */
 
 import { examineAttempt } from "../../lib/agent/finding.ts";
 import type { WorkerFacts } from "../../lib/agent/facts.ts";
-import type { LostNode } from "../../lib/agent/job_facts.ts";
-import { encodeNodeReport } from "../../lib/agent/report_codec.ts";
-import type { Verdict } from "../../lib/agent/report.ts";
-import { SETTLE_MS, VerdictWait, type VerdictWaitEvent } from "../../lib/agent/verdict_wait.ts";
+import { type LostNode, OWN_CLOCK, type ReportedNode } from "../../lib/agent/job_facts.ts";
+import {
+  decodeNodeReport,
+  decodeVerdict,
+  encodeNodeReport,
+  encodeVerdict,
+} from "../../lib/agent/report_codec.ts";
+import { judgeJob, type Verdict } from "../../lib/agent/report.ts";
 import { Prng } from "../../lib/core/prng.ts";
 import type { ClockEstimate } from "../../lib/store/control_heartbeat.ts";
 import { failedAttempt, recordText, UNKNOWN_MACHINE } from "../agent/attempts.ts";
@@ -18,7 +22,6 @@ import { sampleLines } from "../agent/samples.ts";
 const CULPRIT_AT = 60_000;
 /** File systems stamp with the last tick. */
 const TICK_MS = 4;
-const CULPRIT_DELAY_MS = 50;
 
 /** What a worker can do, and how much there is to show that it failed by itself; 0: it did not. */
 const OWN_KINDS = { segfault: 2, "out-of-memory": 2, exception: 2, recorded: 2, "exit-code": 1 } as const;
@@ -166,47 +169,30 @@ function factsOf(worker: SimWorker, node: SimNode, localRank: number, endOrder: 
   };
 }
 
-/** What reaches the judge from each node, with when, on the judge's clock. */
-function arrivals(job: SimJob, prng: Prng): { at: number; event: VerdictWaitEvent }[] {
-  const zero = job.nodes[0]!.monotonicZero;
-  return job.nodes.map((node) => {
-    const ended = node.workers.toSorted((a, b) => a.endedAt - b.endedAt);
-    const last = ended.at(-1)!.endedAt;
-    const isCulprits = node.workers.some(({ rank }) => rank === job.culpritRank);
-    const at = last - zero + prng.below(100) + (isCulprits ? CULPRIT_DELAY_MS : 0);
-    if (node.isLost) return { at: job.lostNode!.noticed, event: { kind: "lost", node: job.lostNode! } };
-    const isOutOfMemory = ended.some(({ kind }) => kind === "out-of-memory");
-    const report = examineAttempt(failedAttempt(
-      node.workers.map((worker, localRank) => factsOf(worker, node, localRank, ended.indexOf(worker))),
-      {
-        host: `node-${node.groupRank}`,
-        groupRank: node.groupRank,
-        worldSize: job.nodes.length * node.workers.length,
-        machine: { ...UNKNOWN_MACHINE, outOfMemoryKills: isOutOfMemory ? 1 : 0 },
-      },
-    ));
-    const event: VerdictWaitEvent = node.groupRank === 0
-      ? { kind: "own-report", report }
-      : { kind: "report", groupRank: node.groupRank, bytes: encodeNodeReport(report), clock: node.clock };
-    return { at, event };
-  });
+/** What reaches the judge from a node that was not lost: its own report as it is, another's as it travelled. */
+function reportOf(job: SimJob, node: SimNode): ReportedNode {
+  const ended = node.workers.toSorted((a, b) => a.endedAt - b.endedAt);
+  const isOutOfMemory = ended.some(({ kind }) => kind === "out-of-memory");
+  const report = examineAttempt(failedAttempt(
+    node.workers.map((worker, localRank) => factsOf(worker, node, localRank, ended.indexOf(worker))),
+    {
+      host: `node-${node.groupRank}`,
+      groupRank: node.groupRank,
+      worldSize: job.nodes.length * node.workers.length,
+      machine: { ...UNKNOWN_MACHINE, outOfMemoryKills: isOutOfMemory ? 1 : 0 },
+    },
+  ));
+  return node.groupRank === 0
+    ? { report, clock: OWN_CLOCK }
+    : { report: decodeNodeReport(encodeNodeReport(report)), clock: node.clock };
 }
 
-/** Plays the reports to a judge, in an order and with delays that come from `seed`; the last verdict. */
+/** Judges the reports, which arrive in an order that comes from `seed`, and reads the verdict as another node does. */
 export function play(job: SimJob, seed: number): Verdict {
-  const wait = new VerdictWait({
-    groupRanks: job.nodes.map(({ groupRank }) => groupRank),
-    attempt: 0,
-    settleMs: SETTLE_MS,
-    limitMs: 1_000_000,
-  });
-  let verdict: Verdict | undefined;
-  for (const { at, event } of arrivals(job, new Prng(seed)).sort((a, b) => a.at - b.at)) {
-    for (let due = wait.nextWakeup(); due !== undefined && due < at; due = wait.nextWakeup()) {
-      for (const effect of wait.step({ kind: "wakeup" }, due)) verdict = effect.verdict;
-    }
-    for (const effect of wait.step(event, at)) verdict = effect.verdict;
-  }
-  if (verdict === undefined || !wait.isComplete) throw new Error("The verdict did not come");
-  return verdict;
+  const prng = new Prng(seed);
+  const nodes = job.nodes.filter(({ isLost }) => !isLost)
+    .map((node) => ({ node, arrives: prng.below(1000) }))
+    .sort((a, b) => a.arrives - b.arrives)
+    .map(({ node }) => reportOf(job, node));
+  return decodeVerdict(encodeVerdict(judgeJob({ nodes, lost: job.lostNode === null ? [] : [job.lostNode] })));
 }

@@ -12,6 +12,7 @@ import { assert, unreachable } from "../../lib/core/assert.ts";
 import type { SignalName } from "../../lib/core/errors.ts";
 import { Prng } from "../../lib/core/prng.ts";
 import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
+import { LoneNode } from "../../lib/rendezvous/lone_node.ts";
 import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
 
 /** What the seed decided may go wrong in this run; printed when a check fails. */
@@ -80,6 +81,7 @@ export class World {
   readonly #prng: Prng;
   readonly #faults: Faults;
   readonly #agent: Agent;
+  readonly #node: LoneNode;
   readonly #events: { at: number; order: number; event: AgentEvent }[] = [];
   readonly #processes: FakeProcess[] = [];
   readonly #said: string[] = [];
@@ -97,6 +99,7 @@ export class World {
     this.#prng = new Prng(seed ^ 0x5eed);
     this.#faults = faults;
     this.#agent = new Agent(plan, "0123456789abcdef");
+    this.#node = new LoneNode(plan);
   }
 
   /** Runs until the agent exits; throws when it never does. */
@@ -152,6 +155,13 @@ export class World {
 
   #perform(effect: AgentEffect): void {
     switch (effect.kind) {
+      case "request":
+        for (const news of this.#node.request(effect.request, this.#now)) {
+          this.#later(0, { kind: "news", news, verdict: null });
+        }
+        return;
+      case "waiting":
+        return;
       case "open-store":
         return this.#later(this.#prng.below(5), { kind: "store-ready", address: "127.0.0.1", port: 29500 });
       case "prepare-attempt":
@@ -189,6 +199,7 @@ export class World {
         return this.#later(this.#prng.below(20), {
           kind: "judged",
           verdict: judge(failedAttempt(this.#agent, this.#faults)),
+          report: null,
         });
       case "say":
         this.#said.push(`${this.#now} ${effect.text}`);

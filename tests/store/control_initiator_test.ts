@@ -188,7 +188,7 @@ Deno.test("ControlInitiator knows at once that the host is gone when nobody list
   answer(refused, 1, [WELCOME]);
   refused.step({ kind: "closed", connection: 1 }, 1000);
   const failure = { kind: "connectFailed", connection: 2, wasRefused: true, problem: "" } as const;
-  assertEquals(refused.step(failure, 1001), [{ kind: "ended", end: { kind: "notResumed" } }]);
+  assertEquals(refused.step(failure, 1001), [{ kind: "ended", end: { kind: "hostIsGone" } }]);
   const over = started();
   answer(over, 1, [WELCOME]);
   over.step({ kind: "closed", connection: 1 }, 1000);

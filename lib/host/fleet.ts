@@ -1,0 +1,335 @@
+/**
+ * The meeting of a job's nodes on sockets: carries out what `rendezvous/fleet_node.ts` decides. As the host it listens
+ * at the endpoint, for our own agents' sessions and for store clients; as a guest it has a session with the host, and a
+ * port of its own at which it could take over.
+ */
+
+import { unreachable } from "../core/assert.ts";
+import { SystemError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
+import type { MeetingPlan } from "../options/launch_plan.ts";
+import { FleetNode } from "../rendezvous/fleet_node.ts";
+import type { FleetEffect, FleetEvent } from "../rendezvous/fleet_events.ts";
+import { MessageError } from "../rendezvous/json_fields.ts";
+import {
+  decodeHostMessage,
+  decodeNodeMessage,
+  encodeHostMessage,
+  encodeNodeMessage,
+} from "../rendezvous/message_codec.ts";
+import type { NodeInfo } from "../rendezvous/ranks.ts";
+import { type JobSettings, settingsText } from "../rendezvous/settings.ts";
+import type { HeartbeatSettings } from "../store/control_heartbeat.ts";
+import type { ControlIdentity } from "../store/control_identity.ts";
+import { DEFAULT_CONTROL_LIMITS } from "../store/control_limits.ts";
+import type { ControlSecret } from "../store/control_secret.ts";
+import {
+  ControlLink,
+  type ControlLinkEvent,
+  ControlServer,
+  type ControlServerEvent,
+} from "./control_link.ts";
+import { allowedRanges } from "./fleet_admission.ts";
+import { FleetPort } from "./fleet_port.ts";
+import { Herald } from "./herald.ts";
+import { addressText, endText, jobSettings, nodeInfo, readSecret, splitAddress } from "./fleet_setup.ts";
+import { fallbackAddress, isThisMachine, meansThisMachineOnly } from "./local_addresses.ts";
+import { Loop } from "./loop.ts";
+import type { Meeting, MeetingParts } from "./meeting.ts";
+import { serveStore, type StoreServer } from "./store_server.ts";
+import type { WorkerStore } from "./worker_store.ts";
+
+/** A connection that broke was there this long before its session was given up. */
+const RESUME_MS = DEFAULT_CONTROL_LIMITS.resumeMs;
+
+export async function openFleetMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
+  const { plan, hostName } = parts;
+  const endpoint = meeting.endpoints[0]!;
+  const isLocal = meansThisMachineOnly(endpoint.host);
+  const secret = await readSecret(meeting);
+  const isHost = meeting.isHost ?? await isThisMachine(endpoint.host, hostName);
+  let port: FleetPort | null = null;
+  if (isHost) {
+    port = FleetPort.tryListen({ isLocal, port: endpoint.port });
+    // Another agent of this machine is the host, unless it was said that this one is.
+    if (port === null && meeting.isHost === true) {
+      throw new SystemError(
+        `Cannot host the job at port ${endpoint.port}: the port is in use; stop what holds it or choose another port`,
+      );
+    }
+  }
+  const role = port === null ? "guest" : "host";
+  if (port === null && meeting.failover) port = FleetPort.tryListen({ isLocal, port: 0 });
+  const fleet = new Fleet({ ...parts, meeting, secret, port, isLocal });
+  fleet.start(role, nodeInfo(plan, meeting, { hostName, standbyPort: port?.port ?? null }));
+  return fleet;
+}
+
+interface FleetParts extends MeetingParts {
+  readonly meeting: MeetingPlan;
+  readonly secret: ControlSecret | null;
+  /** Where this node hosts or could; null: it can't. */
+  readonly port: FleetPort | null;
+  readonly isLocal: boolean;
+}
+
+class Fleet implements Meeting {
+  readonly #parts: FleetParts;
+  readonly #settings: JobSettings;
+  #loop!: Loop<FleetEvent, FleetEffect>;
+  #node!: FleetNode;
+  #info!: NodeInfo;
+  #server: StoreServer | null = null;
+  #control: ControlServer | null = null;
+  #link: ControlLink | null = null;
+  #herald: Herald | null = null;
+
+  constructor(parts: FleetParts) {
+    this.#parts = parts;
+    this.#settings = jobSettings(parts.plan, parts.meeting);
+  }
+
+  start(role: "host" | "guest", info: NodeInfo): void {
+    const { meeting } = this.#parts;
+    const endpoint = meeting.endpoints[0]!;
+    const isStatic = meeting.backend === "static";
+    this.#info = info;
+    this.#node = new FleetNode({
+      settings: this.#settings,
+      info,
+      candidates: meeting.endpoints.map(({ host, port }) => addressText(host, port)),
+      selfAddress: meeting.localAddress ?? (isStatic ? endpoint.host : null),
+      fallbackAddress: fallbackAddress(endpoint.host),
+    });
+    this.#loop = new Loop(this.#node, { kind: "wakeup" }, (effect) => this.#carryOut(effect));
+    this.#loop.post({ kind: "start", role });
+  }
+
+  request(request: Parameters<Meeting["request"]>[0]): void {
+    this.#loop.post({ kind: "request", request });
+  }
+
+  /** With static rendezvous the workers meet where the agents do. */
+  get workerStore(): WorkerStore | null {
+    const server = this.#server;
+    if (this.#parts.meeting.backend !== "static" || server === null) return null;
+    return {
+      host: "",
+      port: server.port,
+      get stats() {
+        return server.stats;
+      },
+      reset: () => server.reset(),
+      // The other agents come here too.
+      setAllowed: () => {},
+      // Its end is that of the meeting.
+      close: () => {},
+    };
+  }
+
+  close(): Promise<void> {
+    this.#loop.close();
+    this.#herald?.close();
+    this.#link?.close();
+    this.#control?.close();
+    this.#server?.close();
+    this.#parts.port?.close();
+    return Promise.resolve();
+  }
+
+  #carryOut(effect: FleetEffect): void {
+    switch (effect.kind) {
+      case "news":
+        return this.#parts.onNews(effect.news);
+      case "say":
+        return this.#parts.say(effect.level, effect.text);
+      case "tell":
+        this.#control?.send(effect.nodeId, encodeHostMessage(effect.message));
+        return;
+      case "dismiss":
+        this.#control?.end(effect.nodeId);
+        return;
+      case "judge-job":
+        void this.#judge(effect);
+        return;
+      case "serve":
+        return this.#serve(effect.epoch);
+      case "stop-serving":
+        return this.#stopServing();
+      case "herald":
+        return this.#sendHerald(effect);
+      case "connect":
+        return this.#connect(effect.address, effect.connectMs);
+      case "send":
+        this.#link?.send(encodeNodeMessage(effect.message));
+        return;
+      case "hang-up":
+        this.#link?.end();
+        return;
+      case "drop-link":
+        this.#link?.close();
+        this.#link = null;
+        return;
+      default:
+        return unreachable(effect);
+    }
+  }
+
+  async #judge(round: Extract<FleetEffect, { kind: "judge-job" }>): Promise<void> {
+    const { judgeRound } = await import("./judge_job.ts");
+    const verdict = judgeRound(round, {
+      selfId: this.#info.nodeId,
+      clockOf: (nodeId) => this.#control?.clockOf(nodeId) ?? null,
+      say: this.#parts.say,
+    });
+    this.#loop.post({ kind: "judged-job", verdict });
+  }
+
+  #identity(epoch: number, hostAddress: string): ControlIdentity {
+    const text = settingsText(this.#settings);
+    return {
+      version: VERSION,
+      jobId: this.#settings.jobId,
+      nodeId: this.#info.nodeId,
+      epoch,
+      hostAddress,
+      settingsHash: text,
+      settingsText: text,
+    };
+  }
+
+  #heartbeat(): HeartbeatSettings {
+    const { keepAliveMs, keepAliveAttempts } = this.#parts.meeting;
+    const silenceMs = Math.max(1_000, keepAliveMs * keepAliveAttempts);
+    return { intervalMs: Math.max(250, Math.min(keepAliveMs, silenceMs / 2)), silenceMs };
+  }
+
+  // As the host.
+
+  #serve(epoch: number): void {
+    const { port, secret, say, meeting } = this.#parts;
+    if (port === null) throw new SystemError("Cannot host the job: this node has no port for it");
+    const onLog = (line: string) => say("notice", line);
+    this.#control = new ControlServer({
+      self: this.#identity(epoch, ""),
+      secret,
+      heartbeat: this.#heartbeat(),
+      onEvent: (event) => this.#onServerEvent(event),
+      onLog,
+    });
+    const allowed = allowedRanges(meeting.allowed);
+    this.#server = serveStore(port.take(), { control: this.#control, onLog, allowed });
+  }
+
+  #stopServing(): void {
+    this.#herald?.close();
+    this.#control?.close();
+    this.#server?.close();
+    this.#control = null;
+    this.#server = null;
+  }
+
+  #onServerEvent(event: ControlServerEvent): void {
+    const control = this.#control;
+    switch (event.kind) {
+      case "joined": {
+        const { nodeId } = event.peer;
+        if (nodeId === this.#info.nodeId) {
+          this.#parts.say("warning", `Another node has this one's name, ${nodeId}; it is sent away`);
+          control?.end(nodeId);
+          return;
+        }
+        const { remote, local } = control?.addressesOf(event.connection) ?? { remote: "", local: "" };
+        return this.#loop.post({ kind: "arrived", nodeId, address: remote, hostAddress: local });
+      }
+      case "resumed":
+        return;
+      case "message":
+        return this.#hearNode(event.nodeId, event.message);
+      case "ended":
+        return this.#loop.post({
+          kind: "gone",
+          nodeId: event.nodeId,
+          text: endText(event.end),
+          quietMs: event.end.kind === "silent" ? this.#heartbeat().silenceMs : RESUME_MS,
+        });
+      case "outranked":
+        return this.#loop.post(event);
+      default:
+        return unreachable(event);
+    }
+  }
+
+  #hearNode(nodeId: string, message: Extract<ControlServerEvent, { kind: "message" }>["message"]): void {
+    try {
+      const said = decodeNodeMessage(message);
+      if (said !== null) this.#loop.post({ kind: "said", nodeId, message: said });
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error;
+      this.#parts.say("warning", `Node ${nodeId} is sent away: it ${error.message}`);
+      this.#control?.end(nodeId);
+    }
+  }
+
+  #sendHerald({ addresses, ownAddress }: Extract<FleetEffect, { kind: "herald" }>): void {
+    this.#herald = new Herald({
+      addresses: addresses.filter((address) => address !== ownAddress),
+      self: { ...this.#identity(this.#node.epoch, ownAddress), nodeId: `${this.#info.nodeId} (herald)` },
+      secret: this.#parts.secret,
+      heartbeat: this.#heartbeat(),
+      onOutranked: (epoch, hostAddress) => this.#loop.post({ kind: "outranked", epoch, hostAddress }),
+    });
+  }
+
+  // As a guest.
+
+  #connect(address: string, connectMs: number): void {
+    this.#link?.close();
+    const { host, port } = splitAddress(address);
+    const link: ControlLink = new ControlLink({
+      self: this.#identity(0, ""),
+      secret: this.#parts.secret,
+      heartbeat: this.#heartbeat(),
+      host,
+      port,
+      connectMs,
+      // What a link that was replaced still has to say means nothing.
+      onEvent: (event) => link === this.#link ? this.#onLinkEvent(event) : undefined,
+    });
+    this.#link = link;
+  }
+
+  #onLinkEvent(event: ControlLinkEvent): void {
+    switch (event.kind) {
+      case "attemptFailed":
+        return this.#loop.post({ kind: "link-failed", problem: event.problem });
+      case "joined":
+        return this.#loop.post({ kind: "linked", epoch: event.host.epoch, hostId: event.host.nodeId });
+      case "resumed":
+        return;
+      case "message": {
+        try {
+          const message = decodeHostMessage(event.message);
+          if (message !== null) this.#loop.post({ kind: "heard", message });
+        } catch (error) {
+          if (!(error instanceof MessageError)) throw error;
+          this.#link?.close();
+          this.#loop.post({ kind: "link-ended", end: { kind: "lost", text: error.message } });
+        }
+        return;
+      }
+      case "ended": {
+        const { end } = event;
+        const kind = end.kind === "hostIsGone"
+          ? "dead"
+          : end.kind === "refused" || end.kind === "unreachable"
+          ? end.kind
+          : "lost";
+        const text = end.kind === "refused" ? end.refusal.detail : endText(end);
+        return this.#loop.post({ kind: "link-ended", end: { kind, text } });
+      }
+      default:
+        return unreachable(event);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * The port at which a node hosts the job, or could. It is bound from the start, so that nobody else has it when it is
+ * needed; until then whoever connects waits.
+ */
+
+import { assert } from "../core/assert.ts";
+import { anyAddress, listenTcp, PortInUseError, type TcpListener } from "./listener.ts";
+
+export class FleetPort {
+  readonly port: number;
+  readonly #listener: Deno.TcpListener;
+  #isTaken = false;
+
+  private constructor(listener: Deno.TcpListener) {
+    this.#listener = listener;
+    this.port = listener.addr.port;
+  }
+
+  /**
+   * Listens on all interfaces, or (`isLocal`) for this machine only; null: the port is in use.
+   * @throws {SystemError} The system refuses for another reason.
+   */
+  static tryListen(
+    { isLocal, port }: { readonly isLocal: boolean; readonly port: number },
+  ): FleetPort | null {
+    try {
+      return new FleetPort(listenTcp(isLocal ? "127.0.0.1" : anyAddress(), port));
+    } catch (error) {
+      if (error instanceof PortInUseError) return null;
+      throw error;
+    }
+  }
+
+  /** The listener, for who serves on it and closes it. */
+  take(): TcpListener {
+    assert(!this.#isTaken, "A port is taken once");
+    this.#isTaken = true;
+    return this.#listener;
+  }
+
+  /** Closes it, unless it was taken. */
+  close(): void {
+    if (!this.#isTaken) this.#listener.close();
+    this.#isTaken = true;
+  }
+}

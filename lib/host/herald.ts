@@ -1,0 +1,74 @@
+/**
+ * Tells whoever hosts the job at its old address that it goes on elsewhere: an agent that was started there anew would
+ * otherwise begin a second world. Each address is tried again and again, ever more rarely, for as long as this node
+ * hosts the job.
+ */
+
+import type { HeartbeatSettings } from "../store/control_heartbeat.ts";
+import type { ControlIdentity } from "../store/control_identity.ts";
+import type { ControlSecret } from "../store/control_secret.ts";
+import { ControlLink, type ControlLinkEvent } from "./control_link.ts";
+import { splitAddress } from "./fleet_setup.ts";
+
+export interface HeraldOptions {
+  /** HOST:PORT each. */
+  readonly addresses: readonly string[];
+  /** This node as the host of its epoch, with its address. */
+  readonly self: ControlIdentity;
+  readonly secret: ControlSecret | null;
+  readonly heartbeat: HeartbeatSettings;
+  /** Somebody there knows a later host than this one. */
+  readonly onOutranked: (epoch: number, hostAddress: string) => void;
+}
+
+const CONNECT_MS = 5_000;
+const PAUSE_MS_MIN = 1_000;
+const PAUSE_MS_MAX = 15_000;
+
+export class Herald {
+  readonly #options: HeraldOptions;
+  readonly #links = new Set<ControlLink>();
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+
+  constructor(options: HeraldOptions) {
+    this.#options = options;
+    for (const address of options.addresses) this.#call(address, PAUSE_MS_MIN);
+  }
+
+  close(): void {
+    for (const link of this.#links) link.close();
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#links.clear();
+    this.#timers.clear();
+  }
+
+  #call(address: string, pauseMs: number): void {
+    const { self, secret, heartbeat } = this.#options;
+    const link: ControlLink = new ControlLink({
+      self,
+      secret,
+      heartbeat,
+      ...splitAddress(address),
+      connectMs: CONNECT_MS,
+      onEvent: (event) => this.#onEvent(event, { link, address, pauseMs }),
+    });
+    this.#links.add(link);
+  }
+
+  #onEvent(
+    event: ControlLinkEvent,
+    { link, address, pauseMs }: { link: ControlLink; address: string; pauseMs: number },
+  ): void {
+    if (event.kind !== "joined" && event.kind !== "ended") return;
+    if (event.kind === "ended" && event.end.kind === "refused" && event.end.refusal.reason === "epochIsOld") {
+      this.#options.onOutranked(event.end.refusal.epoch, event.end.refusal.hostAddress);
+    }
+    if (!this.#links.delete(link)) return;
+    link.close();
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#call(address, Math.min(2 * pauseMs, PAUSE_MS_MAX));
+    }, pauseMs);
+    this.#timers.add(timer);
+  }
+}

@@ -1,0 +1,44 @@
+/** Which addresses are this machine's, and whether an endpoint is one of them. */
+
+/** Addresses of all interfaces but the loopback one; those that mean something on one link only are left out. */
+export function interfaceAddresses(): string[] {
+  return Deno.networkInterfaces().map(({ address }) => address).filter((address) =>
+    !isLoopback(address) && !address.startsWith("fe80")
+  );
+}
+
+export function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
+}
+
+/** A literal loopback address, or the name that means it everywhere. */
+export function meansThisMachineOnly(host: string): boolean {
+  return isLoopback(host) || host.toLowerCase() === "localhost";
+}
+
+/**
+ * Whether `host` is this machine: one of its addresses, a name that means one of them, or its own name. A name may well
+ * mean the loopback address, as Debian's hosts file has it for the machine's own.
+ */
+export async function isThisMachine(host: string, hostName: string): Promise<boolean> {
+  if (meansThisMachineOnly(host)) return true;
+  const own = new Set(Deno.networkInterfaces().map(({ address }) => address));
+  if (own.has(host)) return true;
+  if (host === hostName) return true;
+  try {
+    const { lookup } = await import("node:dns/promises");
+    const found = await lookup(host, { all: true });
+    return found.some(({ address }) => own.has(address) || isLoopback(address));
+  } catch {
+    // Not known yet: whoever it is, it is not this machine, which knows its own name.
+    return false;
+  }
+}
+
+/** Where to be reached when no connection shows it: the endpoint itself, else the first interface's address. */
+export function fallbackAddress(endpointHost: string): string {
+  if (meansThisMachineOnly(endpointHost)) return "127.0.0.1";
+  const own = interfaceAddresses();
+  if (own.includes(endpointHost)) return endpointHost;
+  return own.find((address) => !address.includes(":")) ?? own[0] ?? "127.0.0.1";
+}

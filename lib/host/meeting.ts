@@ -1,0 +1,29 @@
+/** How a launch meets the other nodes of its job: one interface, and the choice of who implements it. */
+
+import type { SayLevel } from "../agent/effect.ts";
+import type { LaunchPlan } from "../options/launch_plan.ts";
+import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
+import { openLoneMeeting } from "./lone_meeting.ts";
+import type { WorkerStore } from "./worker_store.ts";
+
+export interface Meeting {
+  request(request: MeetingRequest): void;
+  /** The workers' store, where the meeting point serves it itself; null: the launch opens one. */
+  readonly workerStore: WorkerStore | null;
+  /** Leaves everything as it is and frees what is open. */
+  close(): Promise<void>;
+}
+
+export interface MeetingParts {
+  readonly plan: LaunchPlan;
+  readonly hostName: string;
+  readonly onNews: (news: MeetingNews) => void;
+  readonly say: (level: SayLevel, text: string) => void;
+}
+
+/** Opens what `plan` asks for. @throws {SystemError} A port can't be had. */
+export async function openMeeting(parts: MeetingParts): Promise<Meeting> {
+  if (parts.plan.meeting === null) return openLoneMeeting(parts);
+  const { openFleetMeeting } = await import("./fleet.ts");
+  return await openFleetMeeting(parts, parts.plan.meeting);
+}

@@ -1,0 +1,399 @@
+/**
+ * The owner of a job: who takes part in which round, with which ranks, how often the job is started again, and how it
+ * ends. It runs on one node, the host; what the nodes say reaches it in order, and it tells each what to do.
+ *
+ * Rules: a round begins only when nothing of the one before is alive anywhere. The first failure of a round is its
+ * cause; a node that was lost costs one restart when every node is needed or when its loss made a worker fail, and
+ * whatever else changes the membership is free, up to a limit. The job is over for everybody with the same code.
+ */
+
+import { assertDefined, unreachable } from "../core/assert.ts";
+import { EXIT_CODES, type SignalName } from "../core/errors.ts";
+import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.ts";
+import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
+import { Farewell, sendAway } from "./farewell.ts";
+import { decideForming, type Forming } from "./forming.ts";
+import type { JobRecord } from "./job_record.ts";
+import type { JobOutcome, LocalFailure, StorePlace } from "./meeting.ts";
+import { Members } from "./members.ts";
+import type { NodeMessage } from "./message_codec.ts";
+import { failedWith, leftBehind, stoppedBy, succeededAfter } from "./outcomes.ts";
+import { doubleNodeRanks, type NodeInfo, orderNodes, seatsOf } from "./ranks.ts";
+import { Round } from "./round.ts";
+import { decideRoundEnd, FreeRounds } from "./round_end.ts";
+import { roundSize } from "./settings.ts";
+import { clip, doubleRankText, nodesText, waitingForNodes, waitingForSeat, waitingText } from "./texts.ts";
+
+/** How often those who wait are told what has changed. */
+const PROGRESS_MS = 1_000;
+/** How long a new host waits for those who followed the old one, once it has enough of them. */
+const TAKEOVER_MS = 1_500;
+
+const STAYS_AS_HOST = "The other nodes meet here, so this agent stays for them (once more to stop at once)";
+
+type DeadlineName = "join" | "lastCall" | "progress" | "barrier";
+
+export class Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #members: Members;
+  readonly #farewell: Farewell;
+  readonly #deadlines = new Deadlines<DeadlineName>();
+  #record: JobRecord;
+  #round: Round | null = null;
+  /** Whether this host or the one before has formed a round. */
+  #hasFormed: boolean;
+  /** The job came from another host, and this one has not formed a round yet. */
+  #isTakeover: boolean;
+  /** Nodes of the last round that are known to be dead, not only out of reach. */
+  readonly #dead = new Set<string>();
+  readonly #freeRounds = new FreeRounds();
+  #jobStop: SignalName | null = null;
+  #effects: CoordinatorEffect[] = [];
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+    this.#members = new Members(options);
+    this.#farewell = new Farewell(this.#members, options.selfId);
+    this.#hasFormed = this.#isTakeover = options.previous !== null;
+    const { epoch, selfId: hostId } = options;
+    this.#record = options.previous ?? { epoch, hostId, round: 0, restarts: 0, seats: [] };
+    for (const nodeId of options.dead) this.#dead.add(nodeId);
+  }
+
+  nextWakeup(): InstantMs | undefined {
+    return earliest(this.#deadlines.next(), this.#farewell.nextWakeup());
+  }
+
+  step(event: CoordinatorEvent, now: InstantMs): CoordinatorEffect[] {
+    this.#effects = [];
+    switch (event.kind) {
+      case "start":
+        this.#deadlines.set("join", now + this.#options.settings.joinMs);
+        this.#members.arrive(this.#options.selfId, { address: "", hostAddress: "" });
+        break;
+      case "arrived":
+        if (this.#farewell.hasBegun) this.#effects.push(...this.#farewell.greet(event.nodeId));
+        else this.#members.arrive(event.nodeId, event);
+        this.#noteProgress(now);
+        break;
+      case "said":
+        if (this.#members.has(event.nodeId)) this.#hear(event.nodeId, event.message, now);
+        break;
+      case "gone":
+        this.#onGone(event, now);
+        break;
+      case "judged-job":
+        if (this.#round?.phase === "judging") this.#afterRound(this.#round, event.verdict, now);
+        break;
+      case "wakeup":
+        for (const name of this.#deadlines.takeDue(now)) this.#onDeadline(name, now);
+        this.#effects.push(...this.#farewell.wake(now));
+        break;
+      default:
+        unreachable(event);
+    }
+    return this.#effects;
+  }
+
+  #hear(nodeId: string, message: NodeMessage, now: InstantMs): void {
+    const round = this.#round;
+    if (message.kind === "join") return this.#onJoin(nodeId, message.info, now);
+    if (message.kind === "leave") return this.#onLeave(nodeId, message, now);
+    // Of a round that is over already, or of one that another host had.
+    if (round === null || message.round !== round.number || !round.has(nodeId)) return;
+    switch (message.kind) {
+      case "store-served":
+        if (round.phase === "placing" && round.seats[0] === nodeId) this.#place(round, message.store);
+        return;
+      case "running":
+        break;
+      case "failed":
+        if (round.phase === "placing") return this.#failToPlace(message.failure, now);
+        // While a change of the membership ends the round, workers fail because their peers were stopped.
+        if (round.phase === "running" || round.lost.length > 0 || message.failure.kind !== "worker") {
+          round.fail(nodeId, message.failure);
+        }
+        return this.#endRound(round, `${this.#members.nameOf(nodeId)} ${message.failure.text}`, now);
+      case "succeeded":
+        return this.#onSucceeded(round, nodeId, now);
+      case "cleared":
+        round.clear(nodeId, message.report);
+        this.#endRound(round, `${this.#members.nameOf(nodeId)} ended its part`, now);
+        return this.#whenCleared(round, now);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #onJoin(nodeId: string, info: NodeInfo, now: InstantMs): void {
+    this.#members.join(nodeId, info);
+    const round = this.#round;
+    if (round === null) return this.#tryForm(now);
+    if (round.phase !== "running" || round.has(nodeId)) return;
+    const growth = roundSize(this.#members.ready.length + round.seats.length, this.#options.settings) ?? 0;
+    // A job that is about to end is not begun again for a newcomer.
+    if (growth > round.seats.length && round.succeeded === 0) {
+      this.#endRound(round, `${this.#members.nameOf(nodeId)} came, and there is a seat for it`, now);
+    } else {
+      this.#tellWaiting(nodeId, now);
+    }
+  }
+
+  #onLeave(
+    nodeId: string,
+    { signal, scope }: Extract<NodeMessage, { kind: "leave" }>,
+    now: InstantMs,
+  ): void {
+    const round = this.#round;
+    this.#members.leave(nodeId, signal);
+    if (scope === "job") this.#jobStop ??= signal;
+    const what = scope === "job" ? `stopped the job (${signal})` : `leaves the job (${signal})`;
+    if (round !== null && round.has(nodeId)) {
+      this.#endRound(round, `${this.#members.nameOf(nodeId)} ${what}`, now);
+      this.#whenCleared(round, now);
+    } else if (scope === "job" && round !== null) {
+      this.#endRound(round, `${this.#members.nameOf(nodeId)} ${what}`, now);
+    }
+    if (this.#round !== null || this.#farewell.hasBegun) return;
+    if (this.#jobStop !== null) return this.#end(stoppedBy(this.#jobStop), now);
+    this.#withoutMembers(now);
+    this.#noteProgress(now);
+  }
+
+  /** The workers' store can't be served: no restart would help. */
+  #failToPlace({ exitCode, text }: LocalFailure, now: InstantMs): void {
+    // With one node its agent has said it.
+    this.#end(failedWith(exitCode, this.#options.settings.nodesMax === 1 ? null : text), now);
+  }
+
+  #onGone({ nodeId, text, quietMs }: Extract<CoordinatorEvent, { kind: "gone" }>, now: InstantMs): void {
+    if (!this.#members.has(nodeId)) return;
+    const name = this.#members.nameOf(nodeId);
+    const wasLeaving = this.#members.isLeaving(nodeId);
+    this.#members.remove(nodeId);
+    if (this.#farewell.hasBegun) return void this.#effects.push(...this.#farewell.closeWhenAlone());
+    const round = this.#round;
+    if (round === null) return this.#tryForm(now);
+    if (!round.has(nodeId)) return;
+    const wasDone = round.isDone(nodeId);
+    if (wasLeaving || wasDone) round.remove(nodeId);
+    else round.lose(nodeId, { lastHeard: now - quietMs, noticed: now, reason: text });
+    if (round.phase === "placing") {
+      this.#say("notice", `${name} went before the workers were started`);
+      return this.#unplace(round, now);
+    }
+    if (!wasDone) this.#endRound(round, wasLeaving ? `${name} left` : `${name} was lost: ${text}`, now);
+    this.#finishWhenAllSucceeded(round, now);
+    this.#whenCleared(round, now);
+  }
+
+  #onSucceeded(round: Round, nodeId: string, now: InstantMs): void {
+    if (round.phase !== "running") return;
+    round.succeed(nodeId);
+    if (round.succeeded === 1) this.#deadlines.set("barrier", now + this.#options.settings.exitBarrierMs);
+    this.#finishWhenAllSucceeded(round, now);
+  }
+
+  #finishWhenAllSucceeded({ phase, hasSucceeded }: Round, now: InstantMs): void {
+    if (phase === "running" && hasSucceeded) this.#end(succeededAfter(this.#record.restarts), now);
+  }
+
+  // Forming a round.
+
+  #tryForm(now: InstantMs): void {
+    if (this.#round !== null || this.#farewell.hasBegun) return;
+    const forming = this.#forming();
+    if (forming.kind === "form") return this.#form(forming.size, now);
+    if (forming.kind === "too-few") this.#deadlines.clear("lastCall");
+    else if (forming.lastCall !== null && this.#deadlines.get("lastCall") === undefined) {
+      const lastCallMs = forming.lastCall === "first" ? this.#options.settings.lastCallMs : TAKEOVER_MS;
+      this.#deadlines.set("lastCall", now + lastCallMs);
+    }
+    this.#noteProgress(now);
+  }
+
+  #forming(): Forming {
+    return decideForming({
+      settings: this.#options.settings,
+      ready: this.#members.ready,
+      record: this.#record,
+      dead: this.#dead,
+      hasFormed: this.#hasFormed,
+      isTakeover: this.#isTakeover,
+      isAnyPending: this.#members.isAnyPending,
+    });
+  }
+
+  #form(size: number, now: InstantMs): void {
+    const { epoch, selfId } = this.#options;
+    const before = this.#record.seats;
+    const seated = this.#members.firstReady(size, new Set(before));
+    const nodes = orderNodes(seated, before);
+    const doubles = doubleNodeRanks(nodes);
+    if (doubles.length > 0) this.#say("warning", doubleRankText(doubles[0]!));
+    const number = this.#hasFormed ? this.#record.round + 1 : 0;
+    this.#hasFormed = true;
+    this.#isTakeover = false;
+    for (const name of ["join", "lastCall", "progress"] as const) this.#deadlines.clear(name);
+    this.#dead.clear();
+    const seats = nodes.map(({ nodeId }) => nodeId);
+    this.#record = { ...this.#record, epoch, hostId: selfId, round: number, seats };
+    this.#round = new Round(number, nodes);
+    for (const nodeId of seats) this.#members.seat(nodeId);
+    for (const { nodeId } of this.#members.ready) this.#tellWaiting(nodeId, now);
+    this.#effects.push({ kind: "formed", record: this.#record, standbys: this.#members.standbys(seats) });
+    this.#tell(seats[0]!, { kind: "serve-store", round: number, peers: this.#members.addresses(seats) });
+  }
+
+  #place(round: Round, store: StorePlace): void {
+    const address = store.address === "" ? this.#members.addressOf(round.seats[0]!) : store.address;
+    const { restarts: restartCount } = this.#record;
+    const seats = seatsOf(round.nodes, { round: round.number, restartCount, store: { ...store, address } });
+    round.phase = "running";
+    if (round.nodes.length > 1) {
+      this.#say("notice", `${nodesText(round.nodes)} take part, ${seats[0]!.worldSize} workers in all`);
+    }
+    round.nodes.forEach(({ nodeId }, index) => this.#tell(nodeId, { kind: "round", seat: seats[index]! }));
+  }
+
+  /** Nobody has started anything: whoever is still there is ready as before. */
+  #unplace(round: Round, now: InstantMs): void {
+    for (const nodeId of round.present) this.#members.setReady(nodeId);
+    this.#round = null;
+    this.#tryForm(now);
+  }
+
+  // Ending a round.
+
+  #endRound(round: Round, text: string, now: InstantMs): void {
+    if (round.phase === "placing") {
+      // Nobody has started anything: whoever is still there is ready as before.
+      for (const nodeId of round.present) {
+        if (!this.#members.isLeaving(nodeId)) this.#members.setReady(nodeId);
+      }
+      this.#round = null;
+      return this.#tryForm(now);
+    }
+    if (round.phase !== "running") return;
+    round.phase = "ending";
+    this.#deadlines.clear("barrier");
+    const needsReport = round.failure !== null || round.lost.length > 0;
+    for (const nodeId of round.present) {
+      if (round.isCleared(nodeId)) continue;
+      this.#tell(nodeId, { kind: "round-over", round: round.number, text: clip(text), needsReport });
+    }
+  }
+
+  #whenCleared(round: Round, now: InstantMs): void {
+    if (round !== this.#round || round.phase !== "ending" || !round.isAllCleared) return;
+    round.phase = "judging";
+    const { reports } = round;
+    if (reports.length === 0 || (round.failure === null && round.lost.length === 0)) {
+      return this.#afterRound(round, null, now);
+    }
+    const { lost } = round;
+    this.#effects.push({ kind: "judge-job", restartCount: this.#record.restarts, reports, lost });
+  }
+
+  #afterRound(round: Round, verdict: Uint8Array | null, now: InstantMs): void {
+    const { settings } = this.#options;
+    this.#round = null;
+    const next = decideRoundEnd({
+      round,
+      verdict,
+      settings,
+      restarts: this.#record.restarts,
+      isJobStopped: this.#jobStop !== null,
+      areEnough: this.#members.staying.length >= settings.nodesMin,
+      freeRounds: this.#freeRounds,
+    }, now);
+    if (next.kind === "end") return this.#end(next.outcome, now);
+    if (next.kind === "stopped") return this.#end(stoppedBy(assertDefined(this.#jobStop ?? undefined)), now);
+    if (next.costsRestart) this.#record = { ...this.#record, restarts: this.#record.restarts + 1 };
+    this.#deadlines.set("join", now + settings.joinMs);
+    for (const nodeId of round.present) {
+      if (this.#members.isLeaving(nodeId)) continue;
+      this.#members.expect(nodeId);
+      this.#tell(nodeId, { kind: "go-on", text: null, verdict });
+    }
+    this.#withoutMembers(now);
+    this.#tryForm(now);
+  }
+
+  /** The host's own agent was told to leave: it stays as long as others need the host. */
+  #withoutMembers(now: InstantMs): void {
+    const signal = this.#members.signalOf(this.#options.selfId);
+    if (signal === null || this.#farewell.hasBegun || this.#round !== null) return;
+    if (this.#members.staying.length === 0) return this.#end(stoppedBy(signal), now);
+    if (this.#options.settings.failover) {
+      this.#effects.push({ kind: "retire" });
+      return this.#end(stoppedBy(signal), now, "self");
+    }
+    this.#say("notice", STAYS_AS_HOST);
+  }
+
+  // The job's end.
+
+  #end(outcome: JobOutcome, now: InstantMs, scope: "all" | "self" = "all"): void {
+    this.#round = null;
+    for (const name of ["join", "lastCall", "progress", "barrier"] as const) this.#deadlines.clear(name);
+    this.#effects.push(...this.#farewell.begin(outcome, scope, now));
+  }
+
+  #onDeadline(name: DeadlineName, now: InstantMs): void {
+    const { settings } = this.#options;
+    switch (name) {
+      case "join": {
+        const text = `Waited ${durationText(settings.joinMs)} ${this.#waitingText()}`;
+        return this.#end(failedWith(EXIT_CODES.workerFailed, text), now);
+      }
+      case "lastCall": {
+        const forming = this.#forming();
+        if (this.#round === null && forming.kind !== "too-few") this.#form(forming.size, now);
+        return;
+      }
+      case "progress":
+        return this.#members.ready.forEach(({ nodeId }) => this.#tellWaiting(nodeId, now));
+      case "barrier": {
+        const round = assertDefined(this.#round ?? undefined);
+        const outcome = leftBehind(settings.exitBarrierMs);
+        const done = round.present.filter((nodeId) =>
+          nodeId !== this.#options.selfId && round.isDone(nodeId)
+        );
+        this.#effects.push(...done.flatMap((nodeId) => sendAway(nodeId, outcome)));
+        return;
+      }
+      default:
+        return unreachable(name);
+    }
+  }
+
+  #noteProgress(now: InstantMs): void {
+    if (this.#options.settings.nodesMax === 1) return;
+    if (this.#round !== null || this.#farewell.hasBegun) return;
+    if (this.#deadlines.get("progress") === undefined) this.#deadlines.set("progress", now + PROGRESS_MS);
+  }
+
+  #tellWaiting(nodeId: string, now: InstantMs): void {
+    const until = this.#deadlines.get("lastCall") ?? this.#deadlines.get("join");
+    const leftMs = until === undefined ? null : Math.max(0, Math.round(until - now));
+    const { settings } = this.#options;
+    const present = this.#members.ready.length;
+    const waiting = this.#round === null
+      ? waitingForNodes(this.#waitingText(), { present, leftMs, settings })
+      : waitingForSeat(this.#round.seats.length, settings);
+    this.#tell(nodeId, { kind: "waiting", waiting });
+  }
+
+  #waitingText(): string {
+    return waitingText(this.#members.ready, this.#record.seats, this.#options.settings);
+  }
+
+  #tell(nodeId: string, message: Extract<CoordinatorEffect, { kind: "tell" }>["message"]): void {
+    this.#effects.push({ kind: "tell", nodeId, message });
+  }
+
+  #say(level: "notice" | "warning", text: string): void {
+    this.#effects.push({ kind: "say", level, text: clip(text) });
+  }
+}

@@ -1,0 +1,55 @@
+/** What a coordinator hears and what it has done: its side of the host's sessions. */
+
+import type { JobRecord } from "./job_record.ts";
+import type { HostMessage, NodeMessage, Standby } from "./message_codec.ts";
+import type { LostSeat } from "./round.ts";
+import type { JobSettings } from "./settings.ts";
+
+export interface CoordinatorOptions {
+  readonly settings: JobSettings;
+  /** Node id of the host itself, which is a node like the others. */
+  readonly selfId: string;
+  /** Where the others reach the host, where that is known from the start; null: as their connections show. */
+  readonly selfAddress: string | null;
+  /** Where to be reached when no connection shows it. */
+  readonly fallbackAddress: string;
+  /** Counts the job's hosts, from 1. */
+  readonly epoch: number;
+  /** What the job has come to under the host before; null: this is the first. */
+  readonly previous: JobRecord | null;
+  /** Nodes of the last round that are known to be dead. */
+  readonly dead: readonly string[];
+}
+
+export type CoordinatorEvent =
+  | { readonly kind: "start" }
+  /** A node has a session. `address`: where it comes from; `hostAddress`: where it reached this host. */
+  | {
+    readonly kind: "arrived";
+    readonly nodeId: string;
+    readonly address: string;
+    readonly hostAddress: string;
+  }
+  | { readonly kind: "said"; readonly nodeId: string; readonly message: NodeMessage }
+  /** Its session is over. `text`: how, a clause: "its connection broke"; `quietMs`: so long ago it was heard last. */
+  | { readonly kind: "gone"; readonly nodeId: string; readonly text: string; readonly quietMs: number }
+  /** Answer to `judge-job`. */
+  | { readonly kind: "judged-job"; readonly verdict: Uint8Array | null }
+  | { readonly kind: "wakeup" };
+
+export type CoordinatorEffect =
+  | { readonly kind: "tell"; readonly nodeId: string; readonly message: HostMessage }
+  /** Ends a node's session, once all that it was told has arrived. */
+  | { readonly kind: "dismiss"; readonly nodeId: string }
+  /** A round's members are known, and who of them could take over. */
+  | { readonly kind: "formed"; readonly record: JobRecord; readonly standbys: readonly Standby[] }
+  /** Who is to blame for a round's end, from all nodes' reports? Answered by `judged-job`. */
+  | {
+    readonly kind: "judge-job";
+    readonly restartCount: number;
+    readonly reports: readonly { readonly nodeId: string; readonly report: Uint8Array }[];
+    readonly lost: readonly LostSeat[];
+  }
+  /** The host leaves and another takes over: all sessions are to be closed. */
+  | { readonly kind: "retire" }
+  | { readonly kind: "say"; readonly level: "notice" | "warning"; readonly text: string };

@@ -1,0 +1,60 @@
+/** What a node of a fleet hears and what it has done: the seam to its agent, its sessions and its port. */
+
+import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
+import type { MeetingNews, MeetingRequest } from "./meeting.ts";
+import type { HostMessage, NodeMessage } from "./message_codec.ts";
+import type { NodeInfo } from "./ranks.ts";
+import type { JobSettings } from "./settings.ts";
+
+export interface FleetOptions {
+  readonly settings: JobSettings;
+  readonly info: NodeInfo;
+  /** Where the host may be, HOST:PORT each. */
+  readonly candidates: readonly string[];
+  /** Where the others reach this node as a host (`CoordinatorOptions`). */
+  readonly selfAddress: string | null;
+  readonly fallbackAddress: string;
+}
+
+/** How a session with the host ended. */
+export interface LinkEnd {
+  /**
+   * `lost`: nobody knows. `dead`: its machine says that nobody listens there any more. `refused`: it does not want this
+   * node. `unreachable`: there never was a session.
+   */
+  readonly kind: "lost" | "dead" | "refused" | "unreachable";
+  /** A clause without subject. */
+  readonly text: string;
+}
+
+export type FleetEvent =
+  | { readonly kind: "start"; readonly role: "host" | "guest" }
+  /** From this node's agent. */
+  | { readonly kind: "request"; readonly request: MeetingRequest }
+  /** As the host, of its guests. */
+  | Exclude<CoordinatorEvent, { kind: "start" | "wakeup" }>
+  /** Somebody knows a later host of the job. */
+  | { readonly kind: "outranked"; readonly epoch: number; readonly hostAddress: string }
+  /** As a guest, of its host. */
+  | { readonly kind: "linked"; readonly epoch: number; readonly hostId: string }
+  | { readonly kind: "heard"; readonly message: HostMessage }
+  /** An attempt to reach the host came to nothing; the next follows. */
+  | { readonly kind: "link-failed"; readonly problem: string }
+  | { readonly kind: "link-ended"; readonly end: LinkEnd }
+  | { readonly kind: "wakeup" };
+
+export type FleetEffect =
+  | { readonly kind: "news"; readonly news: MeetingNews }
+  | Exclude<CoordinatorEffect, { kind: "formed" | "retire" }>
+  /** Take sessions, as host number `epoch`. */
+  | { readonly kind: "serve"; readonly epoch: number }
+  /** End all sessions at once, and listen no more. */
+  | { readonly kind: "stop-serving" }
+  /** Tell whoever hosts at these addresses that this node does, at `ownAddress`, until it stops serving. */
+  | { readonly kind: "herald"; readonly addresses: readonly string[]; readonly ownAddress: string }
+  /** Begin a session with the host at `address`, and try so for `connectMs`. */
+  | { readonly kind: "connect"; readonly address: string; readonly connectMs: number }
+  | { readonly kind: "send"; readonly message: NodeMessage }
+  /** End the session, once all that was sent has arrived. */
+  | { readonly kind: "hang-up" }
+  | { readonly kind: "drop-link" };

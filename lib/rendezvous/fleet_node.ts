@@ -1,0 +1,399 @@
+/**
+ * One node of a job that has several: the job's host, which has the coordinator, or a guest of it. It may become the
+ * other: a stand-by takes over when the host is lost, and a host that hears of a later one becomes its guest.
+ *
+ * Rules: what the agent of this node is told follows `meeting.ts`, whichever role this node has and however it changes.
+ * Nothing is decided by comparing two machines' clocks.
+ */
+
+import { assertDefined, unreachable } from "../core/assert.ts";
+import { EXIT_CODES, type SignalName } from "../core/errors.ts";
+import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.ts";
+import { Coordinator } from "./coordinator.ts";
+import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
+import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
+import type { JobRecord } from "./job_record.ts";
+import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
+import type { HostMessage, NodeMessage, Standby } from "./message_codec.ts";
+import { failedWith, stoppedBy } from "./outcomes.ts";
+import { appointStandbys, hostOf } from "./standby.ts";
+import { clip } from "./texts.ts";
+
+/** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
+const CANDIDATE_MS = 3_000;
+const GOODBYE_MS = 2_000;
+
+/** Where the agent stands, so that a new host can take it up there; in a round it has workers or is clearing up. */
+type AgentState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "joined" }
+  | { readonly kind: "in-round"; readonly round: number; readonly isOver: boolean };
+
+export class FleetNode {
+  readonly #options: FleetOptions;
+  readonly #deadlines = new Deadlines<"goodbye" | "search">();
+  #role: "host" | "guest" = "guest";
+  #coordinator: Coordinator | null = null;
+  #agent: AgentState = { kind: "idle" };
+  #isLinked = false;
+  /** Where to look for the host, and which is being tried. */
+  #candidates: readonly string[];
+  #candidate = 0;
+  #standbys: readonly Standby[] = [];
+  #record: JobRecord | null = null;
+  /** Of the host that was last known. */
+  #epoch = 0;
+  /** Nodes of the last round that are known to be dead. */
+  #dead: readonly string[] = [];
+  /** It has had a seat in a round. */
+  #wasSeated = false;
+  #leaving: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
+  #lastProblem = "";
+  /** Where the others reach this node, as the host before knew it. */
+  #selfAddress: string | null = null;
+  /** Node id of the host that this node has or had a session with. */
+  #hostId: string | undefined;
+  #isOver = false;
+  #effects: FleetEffect[] = [];
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    this.#candidates = options.candidates;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  nextWakeup(): InstantMs | undefined {
+    return earliest(this.#deadlines.next(), this.#coordinator?.nextWakeup());
+  }
+
+  step(event: FleetEvent, now: InstantMs): FleetEffect[] {
+    this.#effects = [];
+    switch (event.kind) {
+      case "start":
+        if (event.role === "host") this.#beginToHost({ epoch: 1, previous: null, dead: [] }, now);
+        else this.#search(now);
+        break;
+      case "request":
+        this.#onRequest(event.request, now);
+        break;
+      case "arrived":
+      case "gone":
+      case "said":
+      case "judged-job":
+        this.#toCoordinator(event, now);
+        break;
+      case "outranked":
+        if (this.#role === "host" && event.epoch > this.#epoch) this.#yieldTo(event.hostAddress, now);
+        break;
+      case "linked":
+        this.#onLinked(event);
+        break;
+      case "heard":
+        if (this.#role === "guest") this.#hear(event.message, now);
+        break;
+      case "link-failed":
+        this.#lastProblem = event.problem;
+        break;
+      case "link-ended":
+        if (this.#role === "guest") this.#onLinkEnded(event.end, now);
+        break;
+      case "wakeup":
+        this.#wake(now);
+        break;
+      default:
+        unreachable(event);
+    }
+    return this.#effects;
+  }
+
+  // What the agent says.
+
+  #onRequest(request: MeetingRequest, now: InstantMs): void {
+    switch (request.kind) {
+      case "join":
+        this.#agent = { kind: "joined" };
+        break;
+      case "cleared": {
+        const wasLost = this.#agent.kind === "in-round" && this.#agent.isOver;
+        this.#agent = { kind: "idle" };
+        // The round's host is gone, so nobody else has an interest in this.
+        if (wasLost) return this.#afterLostRound(now);
+        break;
+      }
+      case "leave":
+        this.#leaving = request;
+        break;
+    }
+    if (this.#role === "host") {
+      const message = request.kind === "join" ? { ...request, info: this.#options.info } : request;
+      return this.#toCoordinator({ kind: "said", nodeId: this.#options.info.nodeId, message }, now);
+    }
+    if (this.#isLinked) this.#send(request);
+    if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
+  }
+
+  #send(request: MeetingRequest): void {
+    const message: NodeMessage = request.kind === "join" ? { ...request, info: this.#options.info } : request;
+    this.#effects.push({ kind: "send", message });
+  }
+
+  #leaveAsGuest({ signal, scope }: { signal: SignalName; scope: "node" | "job" }, now: InstantMs): void {
+    if (this.#agent.kind === "in-round") return;
+    // The end of the whole job is its host's to declare.
+    if (scope === "job" && this.#isLinked && this.#wasSeated) return;
+    if (!this.#isLinked) return this.#stopped(signal);
+    if (this.#deadlines.get("goodbye") !== undefined) return;
+    this.#effects.push({ kind: "hang-up" });
+    this.#deadlines.set("goodbye", now + GOODBYE_MS);
+  }
+
+  #stopped(signal: SignalName): void {
+    this.#end(stoppedBy(signal));
+  }
+
+  #end(outcome: JobOutcome): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const name of ["goodbye", "search"] as const) this.#deadlines.clear(name);
+    this.#news({ kind: "job-over", outcome });
+  }
+
+  #news(news: MeetingNews): void {
+    if (news.kind === "round") {
+      this.#agent = { kind: "in-round", round: news.seat.round, isOver: false };
+      this.#wasSeated = true;
+    }
+    this.#effects.push({ kind: "news", news });
+  }
+
+  // As the host.
+
+  #beginToHost(
+    from: { readonly epoch: number; readonly previous: JobRecord | null; readonly dead: readonly string[] },
+    now: InstantMs,
+  ): void {
+    const { settings, info, fallbackAddress } = this.#options;
+    const selfAddress = this.#options.selfAddress ?? this.#selfAddress;
+    this.#role = "host";
+    this.#epoch = from.epoch;
+    this.#deadlines.clear("search");
+    this.#coordinator = new Coordinator({
+      settings,
+      selfId: info.nodeId,
+      selfAddress,
+      fallbackAddress,
+      ...from,
+    });
+    this.#effects.push({ kind: "serve", epoch: from.epoch });
+    this.#toCoordinator({ kind: "start" }, now);
+    this.#joinCoordinator(now);
+  }
+
+  /** The agent may have asked already. */
+  #joinCoordinator(now: InstantMs): void {
+    const { info } = this.#options;
+    if (this.#agent.kind === "joined") {
+      this.#toCoordinator({ kind: "said", nodeId: info.nodeId, message: { kind: "join", info } }, now);
+    }
+    if (this.#leaving !== null) {
+      const message = { kind: "leave" as const, ...this.#leaving };
+      this.#toCoordinator({ kind: "said", nodeId: info.nodeId, message }, now);
+    }
+  }
+
+  #toCoordinator(event: CoordinatorEvent, now: InstantMs): void {
+    if (this.#coordinator === null) return;
+    for (const effect of this.#coordinator.step(event, now)) this.#fromCoordinator(effect);
+  }
+
+  #fromCoordinator(effect: CoordinatorEffect): void {
+    const self = this.#options.info.nodeId;
+    switch (effect.kind) {
+      case "tell":
+        if (effect.nodeId !== self) this.#effects.push(effect);
+        else if (effect.message.kind === "job-over") this.#end(effect.message.outcome);
+        else if (effect.message.kind !== "standbys" && effect.message.kind !== "record") {
+          this.#news(effect.message);
+        }
+        return;
+      case "formed":
+        this.#record = effect.record;
+        if (this.#options.settings.failover) {
+          this.#effects.push(...appointStandbys(effect.record, effect.standbys, self));
+        }
+        return;
+      case "retire":
+        this.#effects.push({ kind: "stop-serving" });
+        return;
+      default:
+        this.#effects.push(effect);
+    }
+  }
+
+  /** Another host has the job: what this one began is over. */
+  #yieldTo(hostAddress: string, now: InstantMs): void {
+    this.#say(`The job goes on at ${hostAddress}; joining it`);
+    this.#effects.push({ kind: "stop-serving" });
+    this.#coordinator = null;
+    this.#role = "guest";
+    this.#candidates = [hostAddress, ...this.#options.candidates.filter((one) => one !== hostAddress)];
+    this.#standbys = [];
+    this.#record = null;
+    this.#candidate = 0;
+    this.#loseRound("Another node hosts the job now");
+    this.#search(now);
+  }
+
+  // As a guest.
+
+  #search(now: InstantMs): void {
+    this.#deadlines.set("search", now + this.#options.settings.joinMs);
+    this.#connect();
+  }
+
+  #connect(): void {
+    const hasOthers = this.#candidates.length > 1 || this.#standbyPlace !== null;
+    const connectMs = hasOthers ? CANDIDATE_MS : this.#options.settings.joinMs;
+    this.#effects.push({ kind: "connect", address: this.#address, connectMs });
+  }
+
+  #onLinked({ epoch, hostId }: Extract<FleetEvent, { kind: "linked" }>): void {
+    this.#isLinked = true;
+    this.#epoch = epoch;
+    this.#hostId = hostId;
+    this.#deadlines.clear("search");
+    if (this.#agent.kind === "joined") this.#send({ kind: "join" });
+    if (this.#leaving !== null) this.#send({ kind: "leave", ...this.#leaving });
+  }
+
+  #hear(message: HostMessage, now: InstantMs): void {
+    switch (message.kind) {
+      case "standbys":
+        this.#standbys = message.standbys;
+        return;
+      case "record":
+        this.#record = message.record;
+        return;
+      case "job-over":
+        if (this.#leaving !== null && message.outcome.code === EXIT_CODES.success) {
+          return this.#stopped(this.#leaving.signal);
+        }
+        return this.#end(message.outcome);
+      default:
+        this.#news(message);
+        if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
+    }
+  }
+
+  #onLinkEnded(end: LinkEnd, now: InstantMs): void {
+    const wasLinked = this.#isLinked;
+    this.#isLinked = false;
+    if (this.#isOver) return;
+    if (this.#leaving !== null && this.#agent.kind !== "in-round") return this.#stopped(this.#leaving.signal);
+    if (end.kind === "refused") {
+      return this.#fail(`The host at ${this.#address} refused this node: it ${end.text}`);
+    }
+    this.#lastProblem = end.text;
+    if (!wasLinked) return this.#tryNext(now);
+    this.#onHostLost(end, now);
+  }
+
+  /** Of the host, or of the one that is being tried. */
+  get #address(): string {
+    return this.#candidates[this.#candidate % this.#candidates.length]!;
+  }
+
+  #onHostLost(end: LinkEnd, now: InstantMs): void {
+    const text = `The job's host at ${this.#address} was lost: ${end.text}`;
+    const canGoOn = this.#options.settings.failover && this.#standbys.length > 0;
+    if (!canGoOn && this.#wasSeated) {
+      if (this.#agent.kind !== "in-round") return this.#fail(text);
+      this.#candidates = [];
+      this.#lastProblem = text;
+      return this.#loseRound(text);
+    }
+    if (canGoOn) {
+      // Those before this one in the list get their chance first.
+      const place = this.#standbyPlace;
+      const before = this.#candidates;
+      this.#candidates = (place === null ? this.#standbys : this.#standbys.slice(0, place))
+        .map(({ address }) => address);
+      if (place === null) this.#candidates = [...this.#candidates, ...before];
+      this.#dead = end.kind === "dead" ? [assertDefined(this.#hostId)] : [];
+      this.#loseRound(text);
+      if (this.#candidates.length === 0) return this.#takeOver(now);
+      this.#say(`${text}; looking for its stand-by`);
+    }
+    this.#candidate = 0;
+    this.#search(now);
+  }
+
+  /** This node's place among the stand-bys; null: it is none. */
+  get #standbyPlace(): number | null {
+    const place = this.#standbys.findIndex(({ nodeId }) => nodeId === this.#options.info.nodeId);
+    return place < 0 || this.#record === null ? null : place;
+  }
+
+  #takeOver(now: InstantMs): void {
+    const previous = assertDefined(this.#record ?? undefined, "A stand-by has the job's record");
+    const place = assertDefined(this.#standbyPlace ?? undefined, "A stand-by has its place");
+    this.#selfAddress = hostOf(this.#standbys[place]!.address);
+    this.#say("This node hosts the job now");
+    this.#beginToHost({ epoch: this.#epoch + 1 + place, previous, dead: this.#dead }, now);
+    const ownAddress = this.#standbys[place]!.address;
+    this.#effects.push({ kind: "herald", addresses: this.#options.candidates, ownAddress });
+  }
+
+  /** The agent's round has no host any more. */
+  #loseRound(text: string): void {
+    if (this.#agent.kind !== "in-round" || this.#agent.isOver) return;
+    const { round } = this.#agent;
+    this.#agent = { kind: "in-round", round, isOver: true };
+    this.#effects.push({
+      kind: "news",
+      news: { kind: "round-over", round, text: clip(text), needsReport: false },
+    });
+  }
+
+  #afterLostRound(now: InstantMs): void {
+    if (this.#leaving !== null && this.#role === "guest") return this.#leaveAsGuest(this.#leaving, now);
+    if (this.#role === "guest" && this.#candidates.length === 0) return this.#fail(this.#lastProblem);
+    this.#news({ kind: "go-on", text: null, verdict: null });
+  }
+
+  #tryNext(now: InstantMs): void {
+    this.#candidate++;
+    const isStandby = this.#standbyPlace !== null;
+    if (isStandby && this.#candidate >= this.#candidates.length) return this.#takeOver(now);
+    if (this.#candidates.length > 1 || isStandby) this.#connect();
+    else this.#giveUp();
+  }
+
+  #giveUp(): void {
+    const tried = `Waited ${durationText(this.#options.settings.joinMs)} for the job's host at ${
+      this.#candidates.join(", ")
+    }`;
+    this.#fail(this.#lastProblem === "" ? tried : `${tried}: it ${this.#lastProblem}`);
+  }
+
+  #say(text: string): void {
+    this.#effects.push({ kind: "say", level: "notice", text: clip(text) });
+  }
+
+  #fail(text: string): void {
+    this.#effects.push({ kind: "drop-link" });
+    this.#end(failedWith(EXIT_CODES.workerFailed, text));
+  }
+
+  #wake(now: InstantMs): void {
+    for (const name of this.#deadlines.takeDue(now)) {
+      if (name === "goodbye") {
+        if (this.#leaving !== null) this.#stopped(this.#leaving.signal);
+      } else this.#giveUp();
+    }
+    this.#toCoordinator({ kind: "wakeup" }, now);
+  }
+}

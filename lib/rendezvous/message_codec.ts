@@ -1,0 +1,232 @@
+/**
+ * What our agents say to the job's host and it to them, as the control channel's messages: a type, and as payload JSON
+ * that an attachment may follow behind a NUL. Types are never reused; a type or field that is not known is passed
+ * over, so that versions can mix.
+ */
+
+import { concat, fromUtf8, utf8 } from "../core/bytes.ts";
+import type { SignalName } from "../core/errors.ts";
+import { SIGNAL_NUMBERS } from "../core/errors.ts";
+import type { JobRecord } from "./job_record.ts";
+import { JsonFields, MessageError } from "./json_fields.ts";
+import type { JobOutcome, LocalFailure, MeetingNews, MeetingRequest, Seat, StorePlace } from "./meeting.ts";
+import type { NodeInfo } from "./ranks.ts";
+
+export interface Message {
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+/** From a node to the host. */
+export type NodeMessage =
+  | Exclude<MeetingRequest, { kind: "join" }>
+  | { readonly kind: "join"; readonly info: NodeInfo };
+
+/** A node that can take the job over. */
+export interface Standby {
+  readonly nodeId: string;
+  /** HOST:PORT where it would host. */
+  readonly address: string;
+}
+
+/** From the host to a node. */
+export type HostMessage =
+  | MeetingNews
+  /** Who takes over, in this order, if the host is lost. */
+  | { readonly kind: "standbys"; readonly standbys: readonly Standby[] }
+  /** For those who may have to: what the job has come to. */
+  | { readonly kind: "record"; readonly record: JobRecord };
+
+const NODE_TYPES: Readonly<Record<NodeMessage["kind"], number>> = {
+  "join": 1,
+  "store-served": 2,
+  "running": 3,
+  "failed": 4,
+  "succeeded": 5,
+  "cleared": 6,
+  "leave": 7,
+};
+
+const HOST_TYPES: Readonly<Record<HostMessage["kind"], number>> = {
+  "serve-store": 33,
+  "round": 34,
+  "round-over": 35,
+  "go-on": 36,
+  "waiting": 37,
+  "job-over": 38,
+  "standbys": 39,
+  "record": 40,
+};
+
+export function encodeNodeMessage(message: NodeMessage): Message {
+  const { kind, ...fields } = message;
+  if (kind === "cleared") {
+    const { report, ...rest } = fields as Omit<typeof message & { kind: "cleared" }, "kind">;
+    return { type: NODE_TYPES[kind], payload: payloadOf(rest, report) };
+  }
+  return { type: NODE_TYPES[kind], payload: payloadOf(fields, null) };
+}
+
+/** Null: a type of a later version. @throws {MessageError} It can't be read. */
+export function decodeNodeMessage({ type, payload }: Message): NodeMessage | null {
+  const kind = kindOf(NODE_TYPES, type);
+  if (kind === null) return null;
+  const { fields, attachment } = fieldsOf(payload, kind);
+  switch (kind) {
+    case "join":
+      return { kind, info: nodeInfo(fields.object("info")) };
+    case "store-served":
+      return { kind, round: fields.count("round"), store: storePlace(fields.object("store")) };
+    case "running":
+    case "succeeded":
+      return { kind, round: fields.count("round") };
+    case "failed":
+      return { kind, round: fields.count("round"), failure: localFailure(fields.object("failure")) };
+    case "cleared":
+      return { kind, round: fields.count("round"), report: attachment };
+    case "leave":
+      return { kind, signal: signalOf(fields), scope: fields.oneOf("scope", ["node", "job"]) };
+  }
+}
+
+export function encodeHostMessage(message: HostMessage): Message {
+  const { kind, ...fields } = message;
+  if (message.kind === "job-over") {
+    const { verdict, ...outcome } = message.outcome;
+    return { type: HOST_TYPES[kind], payload: payloadOf({ outcome }, verdict) };
+  }
+  if (message.kind === "go-on") {
+    return { type: HOST_TYPES[kind], payload: payloadOf({ text: message.text }, message.verdict) };
+  }
+  return { type: HOST_TYPES[kind], payload: payloadOf(fields, null) };
+}
+
+/** Null: a type of a later version. @throws {MessageError} It can't be read. */
+export function decodeHostMessage({ type, payload }: Message): HostMessage | null {
+  const kind = kindOf(HOST_TYPES, type);
+  if (kind === null) return null;
+  const { fields, attachment } = fieldsOf(payload, kind);
+  switch (kind) {
+    case "serve-store":
+      return { kind, round: fields.count("round"), peers: fields.texts("peers") };
+    case "round":
+      return { kind, seat: seatOf(fields.object("seat")) };
+    case "round-over":
+      return {
+        kind,
+        round: fields.count("round"),
+        text: fields.text("text"),
+        needsReport: fields.flag("needsReport"),
+      };
+    case "go-on":
+      return { kind, text: fields.textOrNull("text"), verdict: attachment };
+    case "waiting": {
+      const waiting = fields.objectOrNull("waiting");
+      if (waiting === null) return { kind, waiting };
+      const [present, min, max] = [waiting.count("present"), waiting.count("min"), waiting.count("max")];
+      return {
+        kind,
+        waiting: { text: waiting.text("text"), present, min, max, leftMs: waiting.countOrNull("leftMs") },
+      };
+    }
+    case "job-over":
+      return { kind, outcome: outcomeOf(fields.object("outcome"), attachment) };
+    case "standbys":
+      return {
+        kind,
+        standbys: fields.objects("standbys").map((standby) => ({
+          nodeId: standby.text("nodeId"),
+          address: standby.text("address"),
+        })),
+      };
+    case "record":
+      return { kind, record: recordOf(fields.object("record")) };
+  }
+}
+
+const SEPARATOR = new Uint8Array([0]);
+
+function payloadOf(fields: object, attachment: Uint8Array | null): Uint8Array {
+  const json = utf8(JSON.stringify(fields));
+  return attachment === null ? json : concat([json, SEPARATOR, attachment]);
+}
+
+function fieldsOf(payload: Uint8Array, what: string): { fields: JsonFields; attachment: Uint8Array | null } {
+  const end = payload.indexOf(0);
+  const json = fromUtf8(end < 0 ? payload : payload.subarray(0, end));
+  return { fields: JsonFields.parse(json, what), attachment: end < 0 ? null : payload.slice(end + 1) };
+}
+
+function kindOf<Kind extends string>(types: Readonly<Record<Kind, number>>, type: number): Kind | null {
+  return (Object.keys(types) as Kind[]).find((kind) => types[kind] === type) ?? null;
+}
+
+function nodeInfo(fields: JsonFields): NodeInfo {
+  return {
+    nodeId: fields.text("nodeId"),
+    hostName: fields.text("hostName"),
+    address: fields.textOrNull("address"),
+    workerCount: fields.count("workerCount"),
+    role: fields.text("role"),
+    nodeRank: fields.countOrNull("nodeRank"),
+    schedulerRank: fields.countOrNull("schedulerRank"),
+    topologyKey: fields.textOrNull("topologyKey"),
+    standbyPort: fields.countOrNull("standbyPort"),
+    interfaces: fields.texts("interfaces"),
+  };
+}
+
+function storePlace(fields: JsonFields): StorePlace {
+  return {
+    address: fields.text("address"),
+    port: fields.count("port"),
+    hostedByLauncher: fields.flag("hostedByLauncher"),
+  };
+}
+
+function localFailure(fields: JsonFields): LocalFailure {
+  return {
+    kind: fields.oneOf("kind", ["worker", "start", "unrestartable"]),
+    text: fields.text("text"),
+    exitCode: fields.count("exitCode"),
+  };
+}
+
+function signalOf(fields: JsonFields): SignalName {
+  return fields.oneOf("signal", Object.keys(SIGNAL_NUMBERS) as SignalName[]);
+}
+
+function seatOf(fields: JsonFields): Seat {
+  return {
+    round: fields.count("round"),
+    restartCount: fields.count("restartCount"),
+    groupRank: fields.count("groupRank"),
+    groupWorldSize: fields.count("groupWorldSize"),
+    baseRank: fields.count("baseRank"),
+    worldSize: fields.count("worldSize"),
+    baseRoleRank: fields.count("baseRoleRank"),
+    roleWorldSize: fields.count("roleWorldSize"),
+    store: storePlace(fields.object("store")),
+  };
+}
+
+function outcomeOf(fields: JsonFields, verdict: Uint8Array | null): JobOutcome {
+  const code = fields.count("code");
+  if (code > 255) throw new MessageError(`sent an outcome with exit code ${code}`);
+  return {
+    code,
+    level: fields.oneOf("level", ["info", "notice", "error"]),
+    text: fields.textOrNull("text"),
+    verdict,
+  };
+}
+
+function recordOf(fields: JsonFields): JobRecord {
+  return {
+    epoch: fields.count("epoch"),
+    round: fields.count("round"),
+    restarts: fields.count("restarts"),
+    seats: fields.texts("seats"),
+    hostId: fields.text("hostId"),
+  };
+}

@@ -1,0 +1,26 @@
+/** The ways in which a job ends, as every node is told. */
+
+import { EXIT_CODES, exitCodeOfSignal, type SignalName } from "../core/errors.ts";
+import { durationText } from "../core/time.ts";
+import type { JobOutcome } from "./meeting.ts";
+import { clip, restartsText } from "./texts.ts";
+
+export function succeededAfter(restarts: number): JobOutcome {
+  const text = restarts === 0 ? null : `Succeeded after ${restartsText(restarts)}`;
+  return { code: EXIT_CODES.success, level: "notice", text, verdict: null };
+}
+
+export function stoppedBy(signal: SignalName): JobOutcome {
+  return { code: exitCodeOfSignal(signal), level: "notice", text: `Stopped by ${signal}`, verdict: null };
+}
+
+/** `text` is null where it has been said. */
+export function failedWith(code: number, text: string | null): JobOutcome {
+  return { code, level: "error", text: text === null ? null : clip(text), verdict: null };
+}
+
+/** For a node whose workers are done, when others have not come to an end for so long. */
+export function leftBehind(barrierMs: number): JobOutcome {
+  const text = `Others are still running after ${durationText(barrierMs)}; leaving`;
+  return { code: EXIT_CODES.success, level: "notice", text, verdict: null };
+}

@@ -1,0 +1,71 @@
+/** How nodes, rounds and waiting are named in messages. */
+
+import type { Waiting } from "./meeting.ts";
+import type { NodeInfo } from "./ranks.ts";
+import type { LostSeat } from "./round.ts";
+import type { JobSettings } from "./settings.ts";
+
+/** A list longer than this is cut: a message is read, not searched. */
+const NAMED_MAX = 8;
+const TEXT_LENGTH_MAX = 1000;
+
+/** A text for the network and for one line. */
+export function clip(text: string): string {
+  return text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text;
+}
+
+export function lostText({ host, reason }: LostSeat): string {
+  return `Node ${host} was lost: ${reason}`;
+}
+
+/** "3 nodes (a, b, c)". */
+export function nodesText(nodes: readonly NodeInfo[]): string {
+  const count = nodes.length === 1 ? "1 node" : `${nodes.length} nodes`;
+  return nodes.length === 0 ? count : `${count} (${namesText(nodes.map(({ hostName }) => hostName))})`;
+}
+
+export function restartsText(restarts: number): string {
+  return restarts === 1 ? "1 restart" : `${restarts} restarts`;
+}
+
+/** "for nodes: 2 of 4 are here (a, b)". `before`: who was in the last round. */
+export function waitingText(
+  ready: readonly NodeInfo[],
+  before: readonly string[],
+  { nodesMin, nodesMax }: JobSettings,
+): string {
+  const wanted = nodesMin === nodesMax ? `${nodesMin}` : `at least ${nodesMin}, at most ${nodesMax},`;
+  const here = ready.length === 0 ? "" : ` (${namesText(ready.map(({ hostName }) => hostName))})`;
+  const ids = new Set(ready.map(({ nodeId }) => nodeId));
+  const missing = before.filter((nodeId) => !ids.has(nodeId));
+  const were = missing.length === 0
+    ? ""
+    : `; of the last round ${namesText(missing)} ${missing.length === 1 ? "is" : "are"} missing`;
+  return `for nodes: ${ready.length} of ${wanted} ${ready.length === 1 ? "is" : "are"} here${here}${were}`;
+}
+
+export function doubleRankText(nodeRank: number): string {
+  return `--node-rank=${nodeRank} was given to more than one node, so it decides nothing`;
+}
+
+export function waitingForNodes(
+  text: string,
+  { present, leftMs, settings }: {
+    readonly present: number;
+    readonly leftMs: number | null;
+    readonly settings: JobSettings;
+  },
+): Waiting {
+  const { nodesMin: min, nodesMax: max } = settings;
+  return { text: clip(text), present, min, max, leftMs };
+}
+
+/** For a node beyond MAX. */
+export function waitingForSeat(present: number, { nodesMin: min, nodesMax: max }: JobSettings): Waiting {
+  return { text: "for a free seat", present, min, max, leftMs: null };
+}
+
+function namesText(names: readonly string[]): string {
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  return names.slice(0, NAMED_MAX).join(", ") + more;
+}
