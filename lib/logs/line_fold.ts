@@ -241,11 +241,16 @@ export class LineFold<Stream extends FoldStream> {
   /** Lets out what need not wait: old lines, those that all workers have written, and those over the limit. */
   #release(): void {
     for (let head = this.#head; head !== undefined; head = this.#head) {
-      const isDue = this.#turn - head.turn >= 2 || head.streams.length === 0 ||
-        head.streams.length >= this.#open.size;
+      const isDue = this.#turn - head.turn >= 2 || head.streams.length === 0 || this.#isComplete(head);
       if (!isDue && this.#bytes <= this.#bytesMax) return;
       this.#letOut(head);
     }
+  }
+
+  /** Nobody is left who could join. */
+  #isComplete({ streams }: Entry<Stream>): boolean {
+    if (streams.length < this.#open.size) return false;
+    return streams.filter(({ worker }) => this.#open.has(worker)).length === this.#open.size;
   }
 
   /** Takes the first entry out. */

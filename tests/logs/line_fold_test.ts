@@ -90,6 +90,18 @@ Deno.test("LineFold never folds what one worker repeats, also over two streams",
   assertEquals(shown(), ["1 alone"]);
 });
 
+Deno.test("LineFold waits for those who still run, also when as many have written and ended", () => {
+  const { fold, streams, write, shown } = newFold(4);
+  write(0, "bye");
+  write(1, "bye");
+  fold.close(streams[0]!);
+  fold.close(streams[1]!);
+  assertEquals(shown(), []);
+  write(2, "bye");
+  write(3, "bye");
+  assertEquals(shown(), ["0,1,2,3 bye"]);
+});
+
 Deno.test("LineFold keeps the launcher's lines in their place", () => {
   const { fold, write, shown, turns } = newFold(2);
   fold.addOwn(utf8("at once\n"), "");
