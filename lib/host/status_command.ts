@@ -4,12 +4,14 @@ import { utf8 } from "../core/bytes.ts";
 import { EXIT_CODES } from "../core/errors.ts";
 import { readStatusTask, STATUS_HELP, type StatusTask } from "../view/status_arguments.ts";
 import { jobList } from "../view/status_list.ts";
-import { statusBrief, statusOnce } from "../view/status_screen.ts";
+import { requestForOnce, statusBrief, statusOnce } from "../view/status_screen.ts";
 import { encodeStatus, type StatusRequest } from "../view/status.ts";
 import { findJobs, type FoundJob } from "./status_client.ts";
 import { canvasOf } from "./terminal_canvas.ts";
 
 const EVERYTHING: StatusRequest = { lastLines: "all", output: null };
+/** Enough to choose a job by; last lines of thousands would keep its launcher busy. */
+const FIGURES: StatusRequest = { lastLines: [], output: null };
 
 /** Does what stands behind `muster status` and returns the exit code; 1: there is no such job. */
 export async function runStatusCommand(args: readonly string[]): Promise<number> {
@@ -29,7 +31,7 @@ export async function runStatusCommand(args: readonly string[]): Promise<number>
     );
     return EXIT_CODES.usage;
   }
-  const jobs = await findJobs(EVERYTHING);
+  const jobs = await findJobs(FIGURES);
   try {
     return await show(task, jobs);
   } finally {
@@ -51,7 +53,9 @@ async function show(task: StatusTask, jobs: readonly FoundJob[]): Promise<number
     return EXIT_CODES.workerFailed;
   }
   if (task.isJson) {
-    for (const { status } of chosen) await print(`${encodeStatus(status)}\n`);
+    for (const { client, status } of chosen) {
+      await print(`${encodeStatus(await client.ask(EVERYTHING) ?? status)}\n`);
+    }
     return EXIT_CODES.success;
   }
   const canvas = canvasOf(Deno.stdout);
@@ -60,7 +64,8 @@ async function show(task: StatusTask, jobs: readonly FoundJob[]): Promise<number
     return EXIT_CODES.success;
   }
   if (task.isOnce || !Deno.stdout.isTerminal() || !Deno.stdin.isTerminal()) {
-    await print(`${statusOnce(only.status, { ...canvas, rows: Infinity }).join("\n")}\n`);
+    const status = await only.client.ask(requestForOnce(only.status)) ?? only.status;
+    await print(`${statusOnce(status, canvas).join("\n")}\n`);
     return EXIT_CODES.success;
   }
   const { followJob } = await import("./status_terminal.ts");

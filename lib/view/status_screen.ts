@@ -5,7 +5,7 @@
 
 import { ageText, type Canvas, countText, paint, sizeText, type Span } from "./paint.ts";
 import { isTrouble, type Mark, MARK_LOOKS, markOf, MARKS } from "./rank_marks.ts";
-import { type JobStatus, OUTPUT_LINES_MAX, type RankStatus, type StatusRequest } from "./status.ts";
+import { allRanks, type JobStatus, OUTPUT_LINES_MAX, type RankStatus, type StatusRequest } from "./status.ts";
 import { rankGrid } from "./status_grid.ts";
 import { headLines } from "./status_head.ts";
 import type { StatusView } from "./status_keys.ts";
@@ -29,6 +29,8 @@ const OUTPUT_KEYS = "q quit · enter back · arrows other rank";
 const ONCE_TABLE_MAX = 64;
 const ONCE_GRID_ROWS_MAX = 40;
 const ONCE_TROUBLE_MAX = 20;
+/** Some more than are listed: by the time of the answer others may be worse. */
+const ONCE_ASKED_MAX = 100;
 
 /** What a person sees who stays. `earlier`: the status before, for rates; null: there is none. */
 export function statusScreen(
@@ -63,6 +65,16 @@ export function statusScreen(
         ? null
         : { rank: chosen.rank.rank, lines: Math.min(OUTPUT_LINES_MAX, rows) },
     },
+  };
+}
+
+/** What `statusOnce` needs: of large jobs the last lines of those only that it lists. */
+export function requestForOnce(status: JobStatus): StatusRequest {
+  const ranks = allRanks(status);
+  if (ranks.length <= ONCE_TABLE_MAX) return { lastLines: "all", output: null };
+  return {
+    lastLines: ranks.filter(isTrouble).map(({ rank }) => rank).slice(0, ONCE_ASKED_MAX),
+    output: null,
   };
 }
 

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Canvas } from "../../lib/view/paint.ts";
 import { widthOf } from "../../lib/view/paint.ts";
 import { FIRST_VIEW } from "../../lib/view/status_keys.ts";
-import { statusOnce, statusScreen } from "../../lib/view/status_screen.ts";
+import { requestForOnce, statusOnce, statusScreen } from "../../lib/view/status_screen.ts";
 import type { JobStatus } from "../../lib/view/status.ts";
 import { jobStatus, rankStatus } from "./sample_status.ts";
 import { checkScreen } from "./screens.ts";
@@ -123,4 +123,9 @@ Deno.test("statusScreen() tells the store's load as a rate once it has two count
   };
   const line = statusScreen(now, earlier, FIRST_VIEW, canvas(80, 24)).lines[3];
   assertEquals(line, "Store 10.0.0.1:29500 · 1,500 requests/s · 4 connections · 37 keys");
+});
+
+Deno.test("requestForOnce() asks for the lines of few ranks, and of many for those in trouble", () => {
+  assertEquals(requestForOnce(jobStatus(64)).lastLines, "all");
+  assertEquals(requestForOnce(troubled(4096, 512)).lastLines, [5, 9]);
 });
