@@ -29,8 +29,8 @@ export async function inheritListener(descriptor: number): Promise<TcpListener> 
       server.close();
       throw new Error("it is a Unix socket");
     }
-    raiseBacklog(address.port);
     const addr = { hostname: address.address, port: address.port };
+    raiseBacklog(addr);
     return new InheritedListener(server, { addr, spare, listen });
   } catch (error) {
     libc()?.close(spare);
@@ -86,6 +86,14 @@ class InheritedListener implements TcpListener {
     const { promise } = this.#accepting;
     this.#hand();
     return promise;
+  }
+
+  arrival(): Promise<number | null> {
+    return Promise.resolve(this.#spare === NO_DESCRIPTOR ? null : this.#spare);
+  }
+
+  takeArrived(): TcpSocket[] {
+    return this.#arrived.splice(0);
   }
 
   close(): void {

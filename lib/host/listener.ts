@@ -5,6 +5,7 @@
  */
 
 import { SystemError } from "../core/errors.ts";
+import { readSocketAddress, SOCKET_ADDRESS_BYTES, type SocketAddress } from "./socket_address.ts";
 
 const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
@@ -14,23 +15,31 @@ const SYMBOLS = {
   listen: { parameters: ["i32", "i32"], result: "i32" },
   getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
+  shutdown: { parameters: ["i32", "i32"], result: "i32" },
+  /** In a thread of the pool, without holding up anything. */
+  poll: { parameters: ["buffer", "usize", "i32"], result: "i32", nonblocking: true },
 } as const;
 
-type SocketCalls = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
+type SocketCalls = Library["symbols"];
 
-/**
- * What `use` makes of the C library, which is open for that long only: it is needed once or twice in a launcher's life.
- * Null where there is none to be had: musl, macOS, no permission for FFI.
- */
-function withSocketCalls<Result>(use: (calls: SocketCalls) => Result): Result | null {
-  if (Deno.build.os !== "linux") return null;
-  let library: Deno.DynamicLibrary<typeof SYMBOLS>;
+/** The C library; null where there is none to be had: musl, macOS, no permission for FFI. */
+function openLibrary(): Library | null {
   try {
-    library = Deno.dlopen("libc.so.6", SYMBOLS);
+    return Deno.build.os === "linux" ? Deno.dlopen("libc.so.6", SYMBOLS) : null;
   } catch {
     // Not an error: each caller has a way without it.
     return null;
   }
+}
+
+/**
+ * What `use` makes of the C library, which is open for that long only: it is needed once or twice in a launcher's life.
+ * Null where there is none to be had.
+ */
+function withSocketCalls<Result>(use: (calls: SocketCalls) => Result): Result | null {
+  const library = openLibrary();
+  if (library === null) return null;
   try {
     return use(library.symbols);
   } finally {
@@ -48,8 +57,10 @@ const SO_REUSEADDR = 2;
 const SO_ACCEPTCONN = 30;
 /** The kernel cuts it down to net.core.somaxconn. */
 const BACKLOG_MAX = 65535;
-/** Size of `struct sockaddr_in6`, the larger of the two. */
-const ADDRESS_BYTES = 28;
+const SHUT_RDWR = 2;
+const POLLIN = 1;
+/** Of `struct pollfd`, in 32-bit words, and room enough that V8 does not move it. */
+const POLL_WORDS = 32;
 /** A launcher has few descriptors when it opens its stores; a listener beyond keeps Deno's own backlog. */
 const DESCRIPTORS_SEARCHED = 1024;
 
@@ -61,8 +72,15 @@ export type TcpSocket =
 /** A listening socket, wherever it came from. */
 export interface TcpListener {
   /** As bound. */
-  readonly addr: { readonly hostname: string; readonly port: number };
+  readonly addr: SocketAddress;
   accept(): Promise<TcpSocket>;
+  /**
+   * The listening descriptor, the listener's own, once a first client has come or at once; null: it can't be had, or the
+   * listener was closed. To be called before `accept`, or not at all.
+   */
+  arrival(): Promise<number | null>;
+  /** What has come in and has not been accepted, where that is kept here and not by the system. */
+  takeArrived?(): TcpSocket[];
   close(): void;
 }
 
@@ -83,18 +101,67 @@ export function anyAddress(): string {
  * Listens on `host` and `port` (0: any free port) with the longest backlog that the system allows.
  * @throws {SystemError} The address can't be bound.
  */
-export function listenTcp(host: string, port: number): Deno.TcpListener {
-  let listener: Deno.TcpListener;
+export function listenTcp(host: string, port: number): TcpListener {
   try {
-    listener = Deno.listen({ hostname: host, port });
+    return new RuntimeListener(Deno.listen({ hostname: host, port }));
   } catch (error) {
     const problem = bindProblem(host, port, error);
     throw error instanceof Deno.errors.AddrInUse ? new PortInUseError(problem) : new SystemError(problem);
   }
-  const boundTo = listener.addr.port;
-  // After what the caller does next: its workers start meanwhile, and none of them connects that soon.
-  queueMicrotask(() => raiseBacklog(boundTo));
-  return listener;
+}
+
+class RuntimeListener implements TcpListener {
+  readonly addr: SocketAddress;
+  readonly #listener: Deno.TcpListener;
+  /** Found, with the longest backlog set; null: not found. */
+  readonly #descriptor: Promise<number | null>;
+  /** Kept open for a thread that waits for the first client. */
+  #library: Library | null = null;
+  /** The descriptor, while it does. */
+  #awaited: number | null = null;
+  #isWanted = false;
+  #isClosed = false;
+
+  constructor(listener: Deno.TcpListener) {
+    this.#listener = listener;
+    const { hostname, port } = listener.addr;
+    this.addr = { hostname, port };
+    // After what the caller does next: its workers start meanwhile, and none of them connects that soon.
+    this.#descriptor = Promise.resolve().then(() => this.#raiseBacklog());
+  }
+
+  accept(): Promise<TcpSocket> {
+    return this.#listener.accept();
+  }
+
+  async arrival(): Promise<number | null> {
+    this.#isWanted = true;
+    const descriptor = await this.#descriptor;
+    if (descriptor === null || this.#library === null) return null;
+    const awaited = Int32Array.of(descriptor, POLLIN, ...Array<number>(POLL_WORDS).fill(0));
+    this.#awaited = descriptor;
+    if (!this.#isClosed) await this.#library.symbols.poll(awaited, 1n, -1);
+    this.#awaited = null;
+    this.#library.close();
+    this.#library = null;
+    return this.#isClosed ? null : descriptor;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    // Nothing else ends the wait of the thread.
+    if (this.#awaited !== null) this.#library?.symbols.shutdown(this.#awaited, SHUT_RDWR);
+    this.#listener.close();
+  }
+
+  #raiseBacklog(): number | null {
+    const library = this.#isClosed ? null : openLibrary();
+    if (library === null) return null;
+    const descriptor = raiseBacklogBy(library.symbols, this.addr);
+    if (this.#isWanted) this.#library = library;
+    else library.close();
+    return descriptor;
+  }
 }
 
 /** A port that is held, but not listened on. */
@@ -119,7 +186,7 @@ export function reservePort(options: { readonly host: string; readonly port: num
     calls.setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, new Int32Array([1]), 4);
     if (descriptor >= 0 && calls.bind(descriptor, address.bytes, address.bytes.length) === 0) {
       const release = () => void withSocketCalls((calls) => calls.close(descriptor));
-      return { port: boundPort(calls, descriptor)!, release };
+      return { port: boundAddress(calls, descriptor)!.port, release };
     }
     calls.close(descriptor);
     return null;
@@ -140,30 +207,38 @@ function bindProblem(host: string, port: number, error: unknown): string {
   return `Cannot listen on ${host}:${port}: ${reason}; name an address of this machine and a port that is open to you`;
 }
 
-/** Gives what listens on `port` in this process the longest backlog that the system allows. */
-export function raiseBacklog(port: number): void {
-  withSocketCalls((calls) => {
-    for (let descriptor = 3; descriptor < DESCRIPTORS_SEARCHED; descriptor++) {
-      if (boundPort(calls, descriptor) !== port) continue;
-      const isListening = new Int32Array(1);
-      calls.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, isListening, new Uint32Array([4]));
-      if (isListening[0] === 1) return calls.listen(descriptor, BACKLOG_MAX);
-    }
-  });
+/**
+ * Gives what listens at `address` in this process the longest backlog that the system allows, and returns its
+ * descriptor; null: it is not found.
+ */
+export function raiseBacklog(address: SocketAddress): number | null {
+  return withSocketCalls((calls) => raiseBacklogBy(calls, address));
 }
 
-/** The local port of a TCP socket; undefined for anything else. */
-function boundPort(calls: SocketCalls, descriptor: number): number | undefined {
-  const bytes = new Uint8Array(ADDRESS_BYTES);
-  if (calls.getsockname(descriptor, bytes, new Uint32Array([ADDRESS_BYTES])) !== 0) return undefined;
-  const family = bytes[0]! | (bytes[1]! << 8);
-  return family === AF_INET || family === AF_INET6 ? (bytes[2]! << 8) | bytes[3]! : undefined;
+function raiseBacklogBy(calls: SocketCalls, address: SocketAddress): number | null {
+  for (let descriptor = 3; descriptor < DESCRIPTORS_SEARCHED; descriptor++) {
+    const bound = boundAddress(calls, descriptor);
+    if (bound === null || bound.port !== address.port || bound.hostname !== address.hostname) continue;
+    const isListening = new Int32Array(1);
+    calls.getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, isListening, new Uint32Array([4]));
+    if (isListening[0] !== 1) continue;
+    calls.listen(descriptor, BACKLOG_MAX);
+    return descriptor;
+  }
+  return null;
+}
+
+/** The local address of a socket; null: it is none of IPv4 or IPv6. */
+function boundAddress(calls: SocketCalls, descriptor: number): SocketAddress | null {
+  const bytes = new Uint8Array(SOCKET_ADDRESS_BYTES);
+  const result = calls.getsockname(descriptor, bytes, new Uint32Array([SOCKET_ADDRESS_BYTES]));
+  return result === 0 ? readSocketAddress(bytes) : null;
 }
 
 /** A `struct sockaddr_in` or, for the unspecified and loopback addresses of IPv6, `sockaddr_in6`. */
 function socketAddress(host: string, port: number): { family: number; bytes: Uint8Array<ArrayBuffer> } {
   if (host === "::" || host === "::1") {
-    const bytes = new Uint8Array(ADDRESS_BYTES);
+    const bytes = new Uint8Array(SOCKET_ADDRESS_BYTES);
     bytes.set([AF_INET6, 0, port >> 8, port & 255]);
     bytes[23] = host === "::1" ? 1 : 0;
     return { family: AF_INET6, bytes };

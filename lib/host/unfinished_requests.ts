@@ -8,6 +8,7 @@ export class UnfinishedRequests<Peer> {
   /** The earliest deadline first: all have the same time. */
   readonly #begun = new Map<Peer, { readonly deadline: InstantMs; bytes: number }>();
   #bytes = 0;
+  /** Runs on when nothing is left to wait for: with long values there is something a moment later. */
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `onOverdue` is called for a peer that was not forgotten within `limitMs` of its first note. */
@@ -38,8 +39,13 @@ export class UnfinishedRequests<Peer> {
     if (this.#begun.size === 0) return;
     this.#bytes -= this.#begun.get(peer)?.bytes ?? 0;
     this.#begun.delete(peer);
-    if (this.#begun.size > 0) return;
-    if (this.#timer !== undefined) clearTimeout(this.#timer);
+  }
+
+  /** Waits no more. */
+  close(): void {
+    this.#begun.clear();
+    this.#bytes = 0;
+    clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 

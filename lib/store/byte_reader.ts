@@ -38,18 +38,18 @@ export class ByteReader {
     return this.#bytes.subarray(this.#start, this.#end);
   }
 
-  /** Takes bytes. `chunk` stays the caller's: `settle` must be called before it changes. */
-  push(chunk: Uint8Array): void {
+  /** Takes the first `length` bytes of `chunk`, which stays the caller's: `settle` must be called before it changes. */
+  push(chunk: Uint8Array, length = chunk.length): void {
     if (this.#start === this.#end) {
       this.#bytes = chunk;
       this.#isBorrowed = true;
       this.#start = 0;
-      this.#end = chunk.length;
+      this.#end = length;
       return;
     }
-    this.#reserve(chunk.length);
-    this.#bytes.set(chunk, this.#end);
-    this.#end += chunk.length;
+    this.#reserve(length);
+    this.#bytes.set(length === chunk.length ? chunk : chunk.subarray(0, length), this.#end);
+    this.#end += length;
   }
 
   /** Copies what is left of the last chunk. */

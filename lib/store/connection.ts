@@ -11,27 +11,33 @@ import { RequestDecoder } from "./request_decoder.ts";
 import type { Table, TableClient } from "./table.ts";
 import type { Dialect, Reply, Request } from "./wire.ts";
 
+/** One for all connections of a server: thousands of idle ones must cost little. */
 export interface ConnectionOptions {
   readonly limits: StoreLimits;
   /** What every client speaks; null: find out for each. */
   readonly dialect: Dialect | null;
-  /** Called when `output`, empty until then, has something to write. */
-  readonly onOutput: (connection: StoreConnection) => void;
+}
+
+/** Who writes what is answered. */
+export interface OutputSink {
+  /** The connection's `output`, empty until then, has something to write. */
+  onOutput(): void;
 }
 
 export class StoreConnection implements TableClient {
   readonly output = new OutputQueue();
   readonly #table: Table;
   readonly #decoder: RequestDecoder;
-  readonly #onOutput: (connection: StoreConnection) => void;
-  readonly #unreadReplyBytesMax: number;
+  readonly #sink: OutputSink;
+  readonly #limits: StoreLimits;
   #requestCount = 0;
+  #isStopped = false;
 
-  constructor(table: Table, options: ConnectionOptions) {
+  constructor(table: Table, { limits, dialect }: ConnectionOptions, sink: OutputSink) {
     this.#table = table;
-    this.#decoder = new RequestDecoder(options.limits, options.dialect);
-    this.#onOutput = options.onOutput;
-    this.#unreadReplyBytesMax = options.limits.unreadReplyBytesMax;
+    this.#decoder = new RequestDecoder(limits, dialect);
+    this.#sink = sink;
+    this.#limits = limits;
   }
 
   /** Requests answered so far. */
@@ -41,7 +47,12 @@ export class StoreConnection implements TableClient {
 
   /** The peer does not read its replies: nothing more is taken from it before `resume`. */
   get isBacklogged(): boolean {
-    return this.output.length > this.#unreadReplyBytesMax;
+    return this.output.length > this.#limits.unreadReplyBytesMax;
+  }
+
+  /** Bytes that were received wait for `resume`, which is to be called when the peer is no longer backlogged. */
+  get isStopped(): boolean {
+    return this.#isStopped;
   }
 
   /** A handshake or request has begun and must be finished in time. */
@@ -60,17 +71,18 @@ export class StoreConnection implements TableClient {
   }
 
   /**
-   * Takes bytes as they were read and answers what is complete. `chunk` is free for other use afterwards.
-   * @throws {PeerError} The peer broke a rule; its connection must be closed.
+   * Takes the first `length` bytes of `chunk` as they were read and answers what is complete. `chunk` is free for other
+   * use afterwards.
+   * @throws {PeerError} The peer broke a rule; its connection must be closed. What was earned before is in `output`.
    */
-  receive(chunk: Uint8Array): void {
-    this.#decoder.push(chunk);
+  receive(chunk: Uint8Array, length = chunk.length): void {
+    this.#decoder.push(chunk, length);
     this.resume();
   }
 
   /** Goes on with bytes left over, once the peer has read its replies. Throws as `receive` does. */
   resume(): void {
-    while (!this.isBacklogged) {
+    for (this.#isStopped = this.isBacklogged; !this.#isStopped; this.#isStopped = this.isBacklogged) {
       const request = this.#decoder.next();
       if (request === undefined) break;
       this.#apply(request);
@@ -88,7 +100,7 @@ export class StoreConnection implements TableClient {
     const wasEmpty = this.output.length === 0;
     encodeReply(this.output, reply);
     // A MULTI_GET of no keys is answered by no bytes.
-    if (wasEmpty && this.output.length > 0) this.#onOutput(this);
+    if (wasEmpty && this.output.length > 0) this.#sink.onOutput();
   }
 
   /** The connection is gone. */

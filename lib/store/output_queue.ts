@@ -14,6 +14,8 @@ const BUFFER_BYTES = 8192;
 /** From this length on a value is not copied into the buffer. */
 const REFERENCED_BYTES_MIN = 4096;
 const NOTHING = new Uint8Array(0);
+/** Of every queue that has none; never changed. */
+const NO_PIECES: Uint8Array[] = [];
 const NUMBER_BYTES = 8;
 /** Buffers kept for the next use: making one costs as much as ten small replies. */
 const SPARE_BUFFERS_MAX = 64;
@@ -21,7 +23,7 @@ const spareBuffers: Uint8Array[] = [];
 
 export class OutputQueue {
   /** Whole pieces, before what is in `#tail`. */
-  #pieces: Uint8Array[] = [];
+  #pieces: Uint8Array[] = NO_PIECES;
   #pieceIndex = 0;
   /** Written part of the first piece. */
   #pieceStart = 0;
@@ -42,6 +44,11 @@ export class OutputQueue {
     return this.#tail.subarray(this.#tailStart, this.#tailEnd);
   }
 
+  /** The buffer whose first `length` bytes are all there is to write; null: that lies in several places. */
+  get whole(): Uint8Array | null {
+    return this.#pieces === NO_PIECES && this.#tailStart === 0 ? this.#tail : null;
+  }
+
   /** `count` bytes of what `peek` returned have been written. */
   advance(count: number): void {
     assert(count <= this.#length, "More was written than was there");
@@ -60,7 +67,7 @@ export class OutputQueue {
       if (this.#tail.length === BUFFER_BYTES && spareBuffers.length < SPARE_BUFFERS_MAX) {
         spareBuffers.push(this.#tail);
       }
-      this.#pieces = [];
+      this.#pieces = NO_PIECES;
       this.#pieceIndex = 0;
       this.#tail = NOTHING;
       this.#tailStart = this.#tailEnd = 0;
@@ -116,7 +123,7 @@ export class OutputQueue {
   /** `bytes` as they are; they must not change any more. */
   raw(bytes: Uint8Array): void {
     this.#seal();
-    this.#pieces.push(bytes);
+    this.#addPiece(bytes);
     this.#length += bytes.length;
   }
 
@@ -138,8 +145,13 @@ export class OutputQueue {
   /** Ends the buffer's current piece; what is left of the buffer is used on. */
   #seal(): void {
     if (this.#tailStart === this.#tailEnd) return;
-    this.#pieces.push(this.#tail.subarray(this.#tailStart, this.#tailEnd));
+    this.#addPiece(this.#tail.subarray(this.#tailStart, this.#tailEnd));
     this.#tailStart = this.#tailEnd;
+  }
+
+  #addPiece(bytes: Uint8Array): void {
+    if (this.#pieces === NO_PIECES) this.#pieces = [bytes];
+    else this.#pieces.push(bytes);
   }
 
   #put32(at: number, value: number): void {

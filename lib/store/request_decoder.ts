@@ -72,10 +72,13 @@ export class RequestDecoder {
     return this.#awaitsSilence;
   }
 
-  /** Takes bytes as they were read. `chunk` stays the caller's; call `next` until it gives nothing, then `settle`. */
-  push(chunk: Uint8Array): void {
+  /**
+   * Takes the first `length` bytes of `chunk` as they were read. It stays the caller's; call `next` until it gives
+   * nothing, then `settle`.
+   */
+  push(chunk: Uint8Array, length = chunk.length): void {
     this.#awaitsSilence = false;
-    this.#reader.push(chunk);
+    this.#reader.push(chunk, length);
   }
 
   /** Copies what is left of the last chunk, which the caller may use again from then on. */

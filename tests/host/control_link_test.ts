@@ -55,13 +55,17 @@ interface Scene {
 }
 
 /** Runs `body` with a store server that has a control channel; closes everything afterwards. */
-async function scene(options: Partial<ControlServerOptions>, body: (scene: Scene) => Promise<void>) {
+async function scene(
+  options: Partial<ControlServerOptions>,
+  body: (scene: Scene) => Promise<void>,
+  sockets: "fastest" | "portable" = "fastest",
+) {
   const lines: string[] = [];
   const onLog = (line: string) => void lines.push(line);
   const heard = new Inbox<ControlServerEvent>();
   const common = { secret: null, heartbeat: HEARTBEAT };
   const server = new ControlServer({ ...common, self: HOST, onEvent: heard.put, onLog, ...options });
-  const store = startStoreServer({ host: HOSTNAME, port: 0, control: server, onLog });
+  const store = startStoreServer({ host: HOSTNAME, port: 0, control: server, onLog, sockets });
   const links: ControlLink[] = [];
   const join: Scene["join"] = (options) => {
     const heard = new Inbox<ControlLinkEvent>();
@@ -79,38 +83,40 @@ async function scene(options: Partial<ControlServerOptions>, body: (scene: Scene
   }
 }
 
-Deno.test("ControlLink talks with a ControlServer on a store's port, beside store clients", () =>
-  scene({}, async ({ port, server, heard, lines, join }) => {
-    const store = await StoreClient.connect({ host: HOSTNAME, port });
-    try {
-      const node = join();
-      const joined = await node.heard.take("joined");
-      assertEquals(joined.host, { nodeId: "node-0", version: "0.1.0", epoch: 1, protocol: 1 });
-      assertEquals((await heard.take("joined")).peer, { nodeId: "node-1", version: "0.1.0", protocol: 1 });
-      assertEquals(server.nodeIds, ["node-1"]);
+for (const sockets of ["fastest", "portable"] as const) {
+  Deno.test(`ControlLink talks with a ControlServer on a store's port, beside store clients, on ${sockets} sockets`, () =>
+    scene({}, async ({ port, server, heard, lines, join }) => {
+      const store = await StoreClient.connect({ host: HOSTNAME, port });
+      try {
+        const node = join();
+        const joined = await node.heard.take("joined");
+        assertEquals(joined.host, { nodeId: "node-0", version: "0.1.0", epoch: 1, protocol: 1 });
+        assertEquals((await heard.take("joined")).peer, { nodeId: "node-1", version: "0.1.0", protocol: 1 });
+        assertEquals(server.nodeIds, ["node-1"]);
 
-      const long = "x".repeat(1_000_000);
-      node.link.send(saying("here I am"));
-      node.link.send(saying(long, 7));
-      assertEquals(textOf((await heard.take("message")).message), "here I am");
-      const second = await heard.take("message");
-      assertEquals([second.message.type, textOf(second.message)], [7, long]);
-      server.send("node-1", saying("you are rank 0", 65535));
-      assertEquals(textOf((await node.heard.take("message")).message), "you are rank 0");
-      await store.set("key", "value");
-      assertEquals(await store.getText("key"), "value");
+        const long = "x".repeat(1_000_000);
+        node.link.send(saying("here I am"));
+        node.link.send(saying(long, 7));
+        assertEquals(textOf((await heard.take("message")).message), "here I am");
+        const second = await heard.take("message");
+        assertEquals([second.message.type, textOf(second.message)], [7, long]);
+        server.send("node-1", saying("you are rank 0", 65535));
+        assertEquals(textOf((await node.heard.take("message")).message), "you are rank 0");
+        await store.set("key", "value");
+        assertEquals(await store.getText("key"), "value");
 
-      // The first ping and its answer left before the messages did.
-      assert(server.clockOf("node-1") !== null && node.link.clock !== null);
-      node.link.end();
-      assertEquals((await heard.take("ended")).end, { kind: "goodbye" });
-      assertEquals((await node.heard.take("ended")).end, { kind: "finished" });
-      assertEquals(server.nodeIds, []);
-      assertEquals(lines, []);
-    } finally {
-      store.close();
-    }
-  }));
+        // The first ping and its answer left before the messages did.
+        assert(server.clockOf("node-1") !== null && node.link.clock !== null);
+        node.link.end();
+        assertEquals((await heard.take("ended")).end, { kind: "goodbye" });
+        assertEquals((await node.heard.take("ended")).end, { kind: "finished" });
+        assertEquals(server.nodeIds, []);
+        assertEquals(lines, []);
+      } finally {
+        store.close();
+      }
+    }, sockets));
+}
 
 /** Passes connections on to `port`, until it is told to cut them; goes on with new ones. */
 function startRelay(port: number) {

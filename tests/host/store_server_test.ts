@@ -19,6 +19,22 @@ interface Scene {
   readonly stranger: (...bytes: readonly Uint8Array[]) => Promise<Deno.TcpConn>;
 }
 
+type SceneOf = (
+  options: Partial<StoreServerOptions>,
+  body: (scene: Scene) => Promise<void>,
+) => Promise<void>;
+
+/** One test for each kind of sockets that a server can have; elsewhere than on Linux both are the runtime's. */
+function onBoth(name: string, run: (scene: SceneOf) => Promise<void>, ignore = false): void {
+  for (const sockets of ["fastest", "portable"] as const) {
+    Deno.test({
+      name: `${name}, on ${sockets} sockets`,
+      ignore,
+      fn: () => run((options, body) => scene({ sockets, ...options }, body)),
+    });
+  }
+}
+
 /** Runs `body`; afterwards the well-behaved client must still be served. */
 async function scene(
   options: Partial<StoreServerOptions>,
@@ -33,6 +49,8 @@ async function scene(
   const store = await StoreClient.connect({ host: "127.0.0.1", port: server.port, timeoutMs: 30_000 });
   try {
     await store.set("mine", "untouched");
+    // A SET is not answered; now the server has served it.
+    await store.ping();
     await body({
       ...{ server, store, lines },
       stranger: async (...bytes) => {
@@ -88,91 +106,107 @@ for (
     ["a sum of words", c("04 0500000000000000 2f6d696e65 0100000000000000"), 'added to "/mine"'],
   ] as const
 ) {
-  Deno.test(`startStoreServer() closes ${who} with one line`, () =>
-    scene({}, async ({ server, lines, stranger }) => {
-      const socket = await stranger(bytes);
-      const { port } = socket.localAddr as Deno.NetAddr;
-      assertEquals(await untilClosed(socket), 0);
-      assertEquals(lines.length, 1);
-      const prefix = `Store 127.0.0.1:${server.port} closed the connection of 127.0.0.1:${port}: it `;
-      assert(lines[0]!.startsWith(prefix) && lines[0]!.includes(reason), lines[0]);
-      assertEquals(server.stats.closedConnections, 1);
-    }));
+  onBoth(
+    `startStoreServer() closes ${who} with one line`,
+    (scene) =>
+      scene({}, async ({ server, lines, stranger }) => {
+        const socket = await stranger(bytes);
+        const { port } = socket.localAddr as Deno.NetAddr;
+        assertEquals(await untilClosed(socket), 0);
+        assertEquals(lines.length, 1);
+        const prefix = `Store 127.0.0.1:${server.port} closed the connection of 127.0.0.1:${port}: it `;
+        assert(lines[0]!.startsWith(prefix) && lines[0]!.includes(reason), lines[0]);
+        assertEquals(server.stats.closedConnections, 1);
+      }),
+  );
 }
 
-Deno.test("startStoreServer() lets peers that come and go, or only stay silent, pass without a word", () =>
-  scene({}, async ({ server, store, lines, stranger }) => {
-    const connected = server.stats.connections;
-    const silent = await stranger();
-    const gone = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-    await send(gone, c("06 0100000000000000 0400000000000000 2f676f6e"));
-    gone.close();
-    await store.ping();
-    while (server.stats.connections > connected + 1) await store.ping();
-    await send(silent, c("0d 01000000"));
-    assertEquals(await silent.read(new Uint8Array(10)), 4);
-    assertEquals(lines, []);
-  }));
+onBoth(
+  "startStoreServer() lets peers that come and go, or only stay silent, pass without a word",
+  (scene) =>
+    scene({}, async ({ server, store, lines, stranger }) => {
+      const silent = await stranger();
+      const gone = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      await send(gone, c("06 0100000000000000 0400000000000000 2f676f6e"));
+      gone.close();
+      while (server.stats.acceptedConnections < 3 || server.stats.connections > 2) await store.ping();
+      await send(silent, c("0d 01000000"));
+      assertEquals(await silent.read(new Uint8Array(10)), 4);
+      assertEquals(lines, []);
+    }),
+);
 
-Deno.test("startStoreServer() closes who does not finish what it began, however slowly it goes on", () =>
-  scene({ limits: { requestMs: 60 } }, async ({ lines, stranger }) => {
-    const handshake = await stranger(HANDSHAKE.subarray(0, 3));
-    const request = await stranger(c("01 0100000000000000 6b ff00000000000000"));
-    let isOpen = true;
-    const trickle = (async () => {
-      // One byte after the other: each comes in time, the whole never.
-      while (isOpen) {
-        await request.write(new Uint8Array([1])).catch(() => {});
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    })();
-    await Promise.all([untilClosed(handshake), untilClosed(request)]);
-    isOpen = false;
-    await trickle;
-    assertEquals(lines.length, 2);
-    for (const line of lines) assertMatch(line, /: it did not finish a request within the limit of 60 ms$/);
-  }));
+onBoth(
+  "startStoreServer() closes who does not finish what it began, however slowly it goes on",
+  (scene) =>
+    scene({ limits: { requestMs: 60 } }, async ({ lines, stranger }) => {
+      const handshake = await stranger(HANDSHAKE.subarray(0, 3));
+      const request = await stranger(c("01 0100000000000000 6b ff00000000000000"));
+      let isOpen = true;
+      const trickle = (async () => {
+        // One byte after the other: each comes in time, the whole never.
+        while (isOpen) {
+          await request.write(new Uint8Array([1])).catch(() => {});
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      })();
+      await Promise.all([untilClosed(handshake), untilClosed(request)]);
+      isOpen = false;
+      await trickle;
+      assertEquals(lines.length, 2);
+      for (const line of lines) assertMatch(line, /: it did not finish a request within the limit of 60 ms$/);
+    }),
+);
 
-Deno.test("startStoreServer() wakes who waited for what came just before a broken rule", () =>
-  scene({}, async ({ store, lines, stranger }) => {
-    const waiter = await stranger(c("06 0100000000000000 0100000000000000 6b"));
-    await store.ping();
-    await untilClosed(await stranger(c("01 0100000000000000 6b 0000000000000000 ff")));
-    const reply = new Uint8Array(2);
-    assertEquals([await waiter.read(reply), reply[0]], [1, 0]);
-    assertEquals(lines.length, 1);
-  }));
+onBoth(
+  "startStoreServer() wakes who waited for what came just before a broken rule",
+  (scene) =>
+    scene({}, async ({ store, lines, stranger }) => {
+      const waiter = await stranger(c("06 0100000000000000 0100000000000000 6b"));
+      await store.ping();
+      await untilClosed(await stranger(c("01 0100000000000000 6b 0000000000000000 ff")));
+      const reply = new Uint8Array(2);
+      assertEquals([await waiter.read(reply), reply[0]], [1, 0]);
+      assertEquals(lines.length, 1);
+    }),
+);
 
-Deno.test("startStoreServer() applies nothing of a MULTI_SET whose client dies in it", () =>
-  scene({}, async ({ server, store, lines }) => {
-    const dying = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-    await send(dying, c("0b 0200000000000000 0100000000000000 6b 0100000000000000 76 0100"));
-    const connections = server.stats.connections;
-    dying.close();
-    while (server.stats.connections === connections) await store.ping();
-    assertEquals(await store.countKeys(), 1);
-    assertEquals(lines, []);
-  }));
+onBoth(
+  "startStoreServer() applies nothing of a MULTI_SET whose client dies in it",
+  (scene) =>
+    scene({}, async ({ server, store, lines }) => {
+      const dying = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      await send(dying, c("0b 0200000000000000 0100000000000000 6b 0100000000000000 76 0100"));
+      while (server.stats.connections < 2) await store.ping();
+      dying.close();
+      while (server.stats.connections === 2) await store.ping();
+      assertEquals(await store.countKeys(), 1);
+      assertEquals(lines, []);
+    }),
+);
 
-Deno.test("startStoreServer() stops serving who does not read, with bounded memory, and goes on when it reads", () =>
-  scene({}, async ({ server, store, stranger }) => {
-    await store.set("long", new Uint8Array(8 * MIB).fill(7));
-    await store.ping();
-    const socket = await stranger(HANDSHAKE);
-    // 4,000 replies of 8 MiB would be 31 GiB.
-    const gets = fromHex("03 0500000000000000 2f6c6f6e67".repeat(4000));
-    await send(socket, gets);
-    await store.ping();
-    const before = server.stats.requests;
-    await store.ping();
-    assert(server.stats.requests - before < 10, "The replies of who does not read go on");
-    assert(Deno.memoryUsage().rss < 1024 * MIB, `${Deno.memoryUsage().rss} bytes resident`);
-    const buffer = new Uint8Array(MIB);
-    let read = 0;
-    while (read < 5 * (8 * MIB + 8)) read += (await socket.read(buffer))!;
-  }));
+onBoth(
+  "startStoreServer() stops serving who does not read, with bounded memory, and goes on when it reads",
+  (scene) =>
+    scene({}, async ({ server, store, stranger }) => {
+      await store.set("long", new Uint8Array(8 * MIB).fill(7));
+      await store.ping();
+      const socket = await stranger(HANDSHAKE);
+      // 4,000 replies of 8 MiB would be 31 GiB.
+      const gets = fromHex("03 0500000000000000 2f6c6f6e67".repeat(4000));
+      await send(socket, gets);
+      await store.ping();
+      const before = server.stats.requests;
+      await store.ping();
+      assert(server.stats.requests - before < 10, "The replies of who does not read go on");
+      assert(Deno.memoryUsage().rss < 1024 * MIB, `${Deno.memoryUsage().rss} bytes resident`);
+      const buffer = new Uint8Array(MIB);
+      let read = 0;
+      while (read < 5 * (8 * MIB + 8)) read += (await socket.read(buffer))!;
+    }),
+);
 
-Deno.test("startStoreServer() limits connections, keys and bytes, and names the limit", () =>
+onBoth("startStoreServer() limits connections, keys and bytes, and names the limit", (scene) =>
   scene(
     { limits: { connectionsMax: 3, keysMax: 5, storedBytesMax: 1000 } },
     async ({ lines, stranger }) => {
@@ -194,22 +228,24 @@ Deno.test("startStoreServer() limits connections, keys and bytes, and names the 
     },
   ));
 
-Deno.test("startStoreServer() limits the unfinished requests of all connections together", () =>
-  scene({ limits: { unfinishedBytesMax: 100_000 } }, async ({ lines, stranger }) => {
-    const begun = c(`01 0100000000000000 6b 0000020000000000 ${"00".repeat(60_000)}`);
-    await stranger(begun);
-    await untilClosed(await stranger(begun));
-    assertMatch(lines.join(), /of the \d+ unfinished bytes, over the limit of 100000$/);
-  }));
+onBoth(
+  "startStoreServer() limits the unfinished requests of all connections together",
+  (scene) =>
+    scene({ limits: { unfinishedBytesMax: 100_000 } }, async ({ lines, stranger }) => {
+      const begun = c(`01 0100000000000000 6b 0000020000000000 ${"00".repeat(60_000)}`);
+      await stranger(begun);
+      await untilClosed(await stranger(begun));
+      assertMatch(lines.join(), /of the \d+ unfinished bytes, over the limit of 100000$/);
+    }),
+);
 
 const ownAddress = Deno.networkInterfaces().find(({ family, address }) =>
   family === "IPv4" && !address.startsWith("127.")
 )?.address;
 
-Deno.test({
-  name: "startStoreServer() admits only the addresses it is told, and always this machine's loopback",
-  ignore: ownAddress === undefined,
-  fn: () =>
+onBoth(
+  "startStoreServer() admits only the addresses it is told, and always this machine's loopback",
+  (scene) =>
     scene(
       { host: "0.0.0.0", allowed: [] },
       async ({ server, lines, stranger }) => {
@@ -222,12 +258,12 @@ Deno.test({
         assertMatch(lines[0]!, /: it is not from an admitted address$/);
       },
     ),
-});
+  ownAddress === undefined,
+);
 
-Deno.test({
-  name: "StoreServer.setAllowed() closes who is no longer admitted with one line, and lets others be",
-  ignore: ownAddress === undefined,
-  fn: () =>
+onBoth(
+  "StoreServer.setAllowed() closes who is no longer admitted with one line, and lets others be",
+  (scene) =>
     scene({ host: "0.0.0.0" }, async ({ server, store, lines }) => {
       const connect = () => Deno.connect({ hostname: ownAddress!, port: server.port });
       const waiting = await connect();
@@ -250,93 +286,170 @@ Deno.test({
       assertEquals([server.stats.connections, lines.length], [2, 2]);
       for (const socket of [waiting, late, welcome]) socket.close();
     }),
-});
+  ownAddress === undefined,
+);
 
-Deno.test("startStoreServer() serves IPv4 and IPv6 on one port where it is told to", () =>
-  scene({ host: "::" }, async ({ server, store }) => {
-    const other = await StoreClient.connect({ host: "::1", port: server.port, timeoutMs: 5_000 });
-    await other.set("k", "v");
-    assertEquals(await store.getText("k"), "v");
-    other.close();
-  }));
+onBoth(
+  "startStoreServer() serves IPv4 and IPv6 on one port where it is told to",
+  (scene) =>
+    scene({ host: "::" }, async ({ server, store }) => {
+      const other = await StoreClient.connect({ host: "::1", port: server.port, timeoutMs: 5_000 });
+      await other.set("k", "v");
+      assertEquals(await store.getText("k"), "v");
+      other.close();
+    }),
+);
 
-Deno.test({
-  name: "startStoreServer() outlives a time without descriptors and then serves who waited",
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
-    const server = new URL("../../lib/host/store_server.ts", import.meta.url).pathname;
-    const script = `
+for (const sockets of ["fastest", "portable"]) {
+  Deno.test({
+    name:
+      `startStoreServer() outlives a time without descriptors and then serves who waited, on ${sockets} sockets`,
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      const server = new URL("../../lib/host/store_server.ts", import.meta.url).pathname;
+      const script = `
       const server = (await import("${server}")).startStoreServer({
-        host: "127.0.0.1", port: 0, onLog: (line) => console.log(line),
+        host: "127.0.0.1", port: 0, sockets: "${sockets}", onLog: (line) => console.log(line),
       });
       console.log(server.port);`;
-    const child = new Deno.Command("sh", {
-      args: [
-        "-c",
-        'ulimit -n 64; exec "$@"',
-        "sh",
-        Deno.execPath(),
-        "eval",
-        "--quiet",
-        "--no-config",
-        script,
-      ],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const sockets: Deno.TcpConn[] = [];
-    try {
-      const port = Number((await lines.read()).value);
-      for (let made = 0; made < 80; made++) sockets.push(await Deno.connect({ hostname: "127.0.0.1", port }));
-      assertMatch((await lines.read()).value!, /cannot take connections for now: /);
-      for (const socket of sockets.splice(0)) socket.close();
-      const store = await StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 20_000 });
+      const child = new Deno.Command("sh", {
+        args: [
+          "-c",
+          'ulimit -n 64; exec "$@"',
+          "sh",
+          Deno.execPath(),
+          "eval",
+          "--quiet",
+          "--no-config",
+          script,
+        ],
+        stdin: "null",
+        stdout: "piped",
+        stderr: "inherit",
+      }).spawn();
+      const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+      const clients: Deno.TcpConn[] = [];
+      try {
+        const port = Number((await lines.read()).value);
+        for (let made = 0; made < 80; made++) {
+          clients.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+        }
+        assertMatch((await lines.read()).value!, /cannot take connections for now: /);
+        for (const socket of clients.splice(0)) socket.close();
+        const store = await StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 20_000 });
+        await store.set("k", "v");
+        assertEquals(await store.getText("k"), "v");
+        store.close();
+      } finally {
+        for (const socket of clients) socket.close();
+        child.kill("SIGKILL");
+        await lines.cancel();
+        await child.status;
+      }
+    },
+  });
+}
+
+onBoth(
+  "startStoreServer() sends the replies earned before a broken rule in the same piece",
+  (scene) =>
+    scene({}, async ({ lines, stranger }) => {
+      const socket = await stranger(c("0d 01000000 0d 02000000 ff"));
+      assertEquals(await untilClosed(socket), 8);
+      assertEquals(lines.length, 1);
+    }),
+);
+
+onBoth(
+  "startStoreServer() answers who says at once that it will say no more",
+  (scene) =>
+    scene({}, async ({ lines, stranger }) => {
+      const socket = await stranger();
+      await send(socket, c("0d 01000000"));
+      await socket.closeWrite();
+      assertEquals(await untilClosed(socket), 4);
+      assertEquals(lines, []);
+    }),
+);
+
+onBoth(
+  "StoreServer.reset() closes all, and serves an empty store at the same address",
+  (scene) =>
+    scene({}, async ({ server, store, stranger }) => {
+      const socket = await stranger(c("0d 01000000"));
+      await socket.read(new Uint8Array(4));
       await store.set("k", "v");
-      assertEquals(await store.getText("k"), "v");
-      store.close();
-    } finally {
-      for (const socket of sockets) socket.close();
-      child.kill("SIGKILL");
-      await lines.cancel();
-      await child.status;
-    }
-  },
+      server.reset();
+      assertEquals(await untilClosed(socket), 0);
+      assertEquals(await store.countKeys(), 0);
+      await store.set("mine", "untouched");
+      assertEquals(server.stats.connections, 1);
+    }),
+);
+
+Deno.test("startStoreServer() serves without permission to call the C library", async () => {
+  const lib = new URL("../../lib/host/", import.meta.url).href;
+  const script = `
+    const { startStoreServer } = await import("${lib}store_server.ts");
+    const { StoreClient } = await import("${lib}store_client.ts");
+    const server = startStoreServer({ host: "127.0.0.1", port: 0 });
+    const store = await StoreClient.connect({ host: "127.0.0.1", port: server.port, timeoutMs: 5_000 });
+    await store.set("k", "served");
+    console.log(await store.getText("k"));
+    store.close();
+    server.close();`;
+  const url = `data:text/javascript,${encodeURIComponent(script)}`;
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", `--config=${config}`, "--allow-net", "--allow-read", "--no-prompt", url],
+    stderr: "inherit",
+  }).output();
+  assertEquals(new TextDecoder().decode(stdout), "served\n");
 });
 
-Deno.test("startStoreServer() holds thousands of idle connections and answers on", () =>
-  scene({}, async ({ server, store, stranger }) => {
-    const count = 1500;
-    for (let made = 0; made < count; made += 100) {
-      await Promise.all(Array.from({ length: 100 }, () => stranger()));
-    }
-    while (server.stats.connections < count + 1) await store.ping();
-    await store.set("k", "v");
-    assertEquals(await store.getText("k"), "v");
-  }));
+onBoth(
+  "startStoreServer() holds thousands of idle connections and answers on",
+  (scene) =>
+    scene({}, async ({ server, store, stranger }) => {
+      const count = 1500;
+      for (let made = 0; made < count; made += 100) {
+        await Promise.all(Array.from({ length: 100 }, () => stranger()));
+      }
+      while (server.stats.connections < count + 1) await store.ping();
+      await store.set("k", "v");
+      assertEquals(await store.getText("k"), "v");
+    }),
+);
 
-Deno.test("startStoreServer() holds hundreds of thousands of keys and lists them", () =>
-  scene({}, async ({ store }) => {
-    const count = 200_000;
-    for (let first = 0; first < count; first += 10_000) {
-      await store.multiSet(Array.from({ length: 10_000 }, (_, index) => [`k${first + index}`, "v"] as const));
-    }
-    assertEquals(await store.countKeys(), count + 1);
-    assertEquals((await store.listKeys()).length, count + 1);
-    assertEquals(await store.getText(`k${count - 1}`), "v");
-  }));
+onBoth(
+  "startStoreServer() holds hundreds of thousands of keys and lists them",
+  (scene) =>
+    scene({}, async ({ store }) => {
+      const count = 200_000;
+      for (let first = 0; first < count; first += 10_000) {
+        await store.multiSet(
+          Array.from({ length: 10_000 }, (_, index) => [`k${first + index}`, "v"] as const),
+        );
+      }
+      assertEquals(await store.countKeys(), count + 1);
+      assertEquals((await store.listKeys()).length, count + 1);
+      assertEquals(await store.getText(`k${count - 1}`), "v");
+    }),
+);
 
-Deno.test("startStoreServer() tells A's DELETE_KEY from B's APPEND by the silence that follows", () =>
-  scene({}, async ({ store, stranger }) => {
-    const old = await stranger(fromHex("00 0200000000000000 2f6b 0100000000000000 76"));
-    await send(old, fromHex("08"));
-    await send(old, fromHex("0200000000000000 2f6b"));
-    const reply = new Uint8Array(8);
-    assertEquals(await old.read(reply), 8);
-    assertEquals(reply, fromHex("0100000000000000"));
-    const later = await stranger(fromHex("00 0200000000000000 2f6b 0100000000000000 76"));
-    await send(later, fromHex("08 0200000000000000 2f6b 0100000000000000 77 06"));
-    assertEquals(await later.read(reply), 8);
-    assertEquals(await store.getText("k"), "vw");
-  }));
+onBoth(
+  "startStoreServer() tells A's DELETE_KEY from B's APPEND by the silence that follows",
+  (scene) =>
+    scene({}, async ({ store, stranger }) => {
+      const old = await stranger(fromHex("00 0200000000000000 2f6b 0100000000000000 76"));
+      await send(old, fromHex("08"));
+      await send(old, fromHex("0200000000000000 2f6b"));
+      const reply = new Uint8Array(8);
+      assertEquals(await old.read(reply), 8);
+      assertEquals(reply, fromHex("0100000000000000"));
+      const later = await stranger(fromHex("00 0200000000000000 2f6b 0100000000000000 76"));
+      await send(later, fromHex("08 0200000000000000 2f6b 0100000000000000 77 06"));
+      assertEquals(await later.read(reply), 8);
+      assertEquals(await store.getText("k"), "vw");
+    }),
+);

@@ -120,7 +120,9 @@ export function fuzzConnections(prng: Prng, count: number): void {
   forEachInput(prng, { count, draw: () => requestMessage(prng) }, (input) => {
     damage(prng, input.bytes);
     const [whole, parted] = tables.map((table, index) => {
-      const connection = new StoreConnection(table, { limits: LIMITS, dialect: null, onOutput: () => {} });
+      const connection = new StoreConnection(table, { limits: LIMITS, dialect: null }, {
+        onOutput: () => {},
+      });
       const taken: number[] = [];
       const drain = () => {
         while (connection.output.length > 0) {

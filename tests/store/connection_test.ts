@@ -13,9 +13,7 @@ function newConnection(
   limits: Partial<StoreLimits> = {},
   dialect: Dialect | null = null,
 ): StoreConnection {
-  return new StoreConnection(table, {
-    limits: { ...DEFAULT_LIMITS, ...limits },
-    dialect,
+  return new StoreConnection(table, { limits: { ...DEFAULT_LIMITS, ...limits }, dialect }, {
     onOutput: () => {},
   });
 }

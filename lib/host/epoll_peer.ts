@@ -1,0 +1,164 @@
+/**
+ * A store's connection on an `EpollReactor`: two system calls for a request. Bytes are decoded in the buffer into which the
+ * kernel put them, replies of a turn leave in one piece, and a long value leaves from where it is stored. An idle
+ * connection keeps neither buffer nor timer.
+ */
+
+import { CONTROL_FIRST_BYTE } from "../store/control_wire.ts";
+import type { StoreConnection } from "../store/connection.ts";
+import { sizeOf } from "./epoll_calls.ts";
+import { BROKEN, ENDED, type EpollHandler, type EpollReactor, READABLE, WRITABLE } from "./epoll_reactor.ts";
+import { EpollSocket } from "./epoll_socket.ts";
+import { hostText, type PackedHost, type SocketAddress } from "./socket_address.ts";
+import type { StorePeer, StoreService } from "./store_service.ts";
+
+const MSG_NOSIGNAL = 0x4000;
+const MSG_MORE = 0x8000;
+/** A SET of 64 KiB, and not so much that small requests could take a turn of long. */
+const READ_BYTES = 128 * 1024;
+const READ_SIZE = BigInt(READ_BYTES);
+/** Of all: what is read is handled before the next read. */
+const buffer = new Uint8Array(READ_BYTES);
+
+export class EpollPeer implements StorePeer, EpollHandler {
+  readonly connection: StoreConnection;
+  readonly isEnding = false;
+  readonly #service: StoreService;
+  readonly #reactor: EpollReactor;
+  readonly #descriptor: number;
+  readonly #host: PackedHost;
+  readonly #port: number;
+  #isClosed = false;
+  #hasSpoken = false;
+  /** Nothing comes after what can be read now. */
+  #hasEnded = false;
+  #isBroken = false;
+  /** The reactor will call `onAgain`. */
+  #isDue = false;
+  /** The kernel takes nothing until it says so. */
+  #isBlocked = false;
+  #watchesWritable = false;
+
+  /** Serves `descriptor`, which the service has accepted and which is its own from now on. */
+  constructor(
+    service: StoreService,
+    reactor: EpollReactor,
+    { descriptor, host, port }: {
+      readonly descriptor: number;
+      readonly host: PackedHost;
+      readonly port: number;
+    },
+  ) {
+    this.#service = service;
+    this.#reactor = reactor;
+    this.#descriptor = descriptor;
+    this.#host = host;
+    this.#port = port;
+    this.connection = service.newConnection(this);
+    service.add(this);
+    reactor.add(descriptor, this);
+  }
+
+  get address(): SocketAddress {
+    return { hostname: hostText(this.#host), port: this.#port };
+  }
+
+  onOutput(): void {
+    this.#service.hasOutput(this);
+  }
+
+  onEvents(events: number): void {
+    if (events & (ENDED | BROKEN)) {
+      this.#hasEnded = true;
+      if (events & BROKEN) this.#isBroken = true;
+    }
+    if (events & WRITABLE && this.#isBlocked) {
+      this.#isBlocked = false;
+      this.write();
+    }
+    if (events & (READABLE | ENDED | BROKEN)) this.#read();
+  }
+
+  onAgain(): void {
+    this.#isDue = false;
+    if (this.#isClosed) return;
+    if (!this.connection.isStopped) return this.#read();
+    if (this.connection.isBacklogged) return;
+    try {
+      this.#service.resume(this);
+    } catch (error) {
+      return this.#service.fail(this, error);
+    }
+    // What it has sent meanwhile.
+    if (!this.connection.isBacklogged) this.#comeAgain();
+  }
+
+  write(): void {
+    if (this.#isBlocked || this.#isClosed) return;
+    const { output } = this.connection;
+    const { send } = this.#reactor.calls;
+    while (output.length > 0) {
+      const bytes = (output.whole ?? output.peek()) as Uint8Array<ArrayBuffer>;
+      const length = Math.min(bytes.length, output.length);
+      const flags = length < output.length ? MSG_NOSIGNAL | MSG_MORE : MSG_NOSIGNAL;
+      const taken = send(this.#descriptor, bytes, sizeOf(length), flags);
+      if (taken > 0) output.advance(taken);
+      if (taken < length) {
+        // Or the connection is broken, and an event will say so.
+        this.#isBlocked = true;
+        if (!this.#watchesWritable) this.#reactor.watchWritable(this.#descriptor);
+        this.#watchesWritable = true;
+        break;
+      }
+    }
+    if (this.connection.isStopped && !this.connection.isBacklogged) this.#comeAgain();
+  }
+
+  /** What the kernel has not taken of the answers is lost, as with PyTorch's server. */
+  end(): void {
+    this.destroy();
+  }
+
+  destroy(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#service.forget(this);
+    this.#reactor.remove(this.#descriptor);
+    this.#reactor.calls.close(this.#descriptor);
+  }
+
+  #read(): void {
+    // Nothing is read from who does not read; `write` goes on with it.
+    if (this.#isClosed || this.connection.isStopped) return;
+    const length = this.#reactor.calls.recv(this.#descriptor, buffer, READ_SIZE, 0);
+    if (length <= 0) {
+      if (length === 0 || this.#isBroken) this.destroy();
+      return;
+    }
+    if (!this.#hasSpoken) {
+      this.#hasSpoken = true;
+      if (buffer[0] === CONTROL_FIRST_BYTE && this.#service.control !== null) return this.#handOver(length);
+    }
+    try {
+      this.#service.receive(this, buffer, length);
+    } catch (error) {
+      return this.#service.fail(this, error);
+    }
+    // Events are told once, so what may be left is looked for; `write` goes on with who was stopped.
+    if (length === READ_BYTES || this.#hasEnded) this.#comeAgain();
+  }
+
+  #comeAgain(): void {
+    if (this.#isDue || this.#isClosed) return;
+    this.#isDue = true;
+    this.#reactor.again(this);
+  }
+
+  /** It is one of our own agents. */
+  #handOver(length: number): void {
+    this.#isClosed = true;
+    this.#service.forget(this);
+    const socket = new EpollSocket(this.#reactor, this.#descriptor, this.address);
+    this.#service.control!.adopt(socket, buffer.subarray(0, length));
+  }
+}
