@@ -4,13 +4,15 @@ import { assert } from "../core/assert.ts";
 import { sizeOf } from "./epoll_calls.ts";
 import { BROKEN, ENDED, type EpollHandler, type EpollReactor, READABLE, WRITABLE } from "./epoll_reactor.ts";
 import type { TcpSocket } from "./listener.ts";
-import type { SocketAddress } from "./socket_address.ts";
+import { readSocketAddress, SOCKET_ADDRESS_BYTES, type SocketAddress } from "./socket_address.ts";
 
 const MSG_NOSIGNAL = 0x4000;
 const SHUT_WR = 1;
+const UNKNOWN: SocketAddress = { hostname: "", port: 0 };
 
 export class EpollSocket implements TcpSocket, EpollHandler {
   readonly remoteAddr: Deno.NetAddr;
+  readonly localAddr: Deno.NetAddr;
   readonly #reactor: EpollReactor;
   readonly #descriptor: number;
   #isClosed = false;
@@ -24,6 +26,9 @@ export class EpollSocket implements TcpSocket, EpollHandler {
     this.#reactor = reactor;
     this.#descriptor = descriptor;
     this.remoteAddr = { transport: "tcp", ...address };
+    const own = new Uint8Array(SOCKET_ADDRESS_BYTES);
+    reactor.calls.getsockname(descriptor, own, new Uint32Array([SOCKET_ADDRESS_BYTES]));
+    this.localAddr = { transport: "tcp", ...readSocketAddress(own) ?? UNKNOWN };
     reactor.replace(descriptor, this);
   }
 

@@ -8,10 +8,10 @@ import { anyAddress, listenTcp, PortInUseError, type TcpListener } from "./liste
 
 export class FleetPort {
   readonly port: number;
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: TcpListener;
   #isTaken = false;
 
-  private constructor(listener: Deno.TcpListener) {
+  private constructor(listener: TcpListener) {
     this.#listener = listener;
     this.port = listener.addr.port;
   }

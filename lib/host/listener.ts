@@ -137,6 +137,7 @@ class RuntimeListener implements TcpListener {
   async arrival(): Promise<number | null> {
     this.#isWanted = true;
     const descriptor = await this.#descriptor;
+    if (descriptor !== null && !this.#isClosed) this.#library ??= openLibrary();
     if (descriptor === null || this.#library === null) return null;
     const awaited = Int32Array.of(descriptor, POLLIN, ...Array<number>(POLL_WORDS).fill(0));
     this.#awaited = descriptor;

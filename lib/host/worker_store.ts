@@ -3,7 +3,8 @@
 import type { MeetingPlan, StoreSettings } from "../options/launch_plan.ts";
 import type { AddressRange } from "../store/address_range.ts";
 import { anyAddress, reservePort } from "./listener.ts";
-import { startStoreServer, type StoreStats } from "./store_server.ts";
+import { startStoreServer } from "./store_server.ts";
+import type { StoreStats } from "./store_service.ts";
 
 const LOOPBACK = "127.0.0.1";
 
