@@ -29,7 +29,7 @@ Deno.test("screen: a crash", () =>
        if [ $RANK = 2 ]; then echo "Traceback (most recent call last):" >&2; echo "ValueError: no batch" >&2; exit 3; fi
        sleep 60`;
     await using screen = await Screen.open(Screen.job(["--nproc-per-node=4"], script), {
-      columns: 80,
+      columns: 100,
       rows: 50,
     });
     await screen.waitFor(/rc=/);
