@@ -1,9 +1,9 @@
 /**
- * `deno run -A scripts/install_old_torch.ts`: installs the PyTorch releases whose store clients and servers the tests
- * talk to, each in `torch-RELEASE` beside PyTorch 2.15, outside the checkout. What is there is kept; what can't be had
- * is told and left out.
+ * `deno run -A scripts/install_old_torch.ts`: installs the PyTorch releases whose stores and agents the tests talk to,
+ * each in `torch-RELEASE` beside PyTorch 2.15, outside the checkout. What is there is kept; what can't be had is told and
+ * left out.
  *
- * The wheels of 2.0 to 2.2 load all of CUDA when they are imported, gigabytes that a store never calls: only the small
+ * The wheels of 2.0 to 2.6 load all of CUDA when they are imported, gigabytes that a store never calls: only the small
  * parts are installed, and empty libraries from the C compiler stand in for the large ones. 1.13 is Debian 12's
  * `python3-torch`, unpacked and not installed: nothing of the system changes.
  */
@@ -29,6 +29,27 @@ const WHEELS: Readonly<
   "2.2.0": {
     packages: [...CUDA_12, "nvidia-nvtx-cu12==12.1.105"],
     absent: ["cublas.so.12", "cublasLt.so.12", "cufft.so.11", "cusparse.so.12"],
+  },
+  "2.6.0": {
+    packages: [
+      ...[
+        "nvidia-cuda-runtime-cu12==12.4.127",
+        "nvidia-cuda-cupti-cu12==12.4.127",
+        "nvidia-nvtx-cu12==12.4.127",
+      ],
+      ...["filelock", "jinja2", "MarkupSafe", "networkx", "fsspec"],
+    ],
+    absent: [
+      ...[
+        "cublas.so.12",
+        "cublasLt.so.12",
+        "cufft.so.11",
+        "cusparse.so.12",
+        "cusolver.so.11",
+        "cusparseLt.so.0",
+      ],
+      ...["cudnn.so.9", "nvrtc.so.12"],
+    ],
   },
 };
 const ABSENT_EVERYWHERE = ["cudnn.so.8", "curand.so.10", "nccl.so.2"];

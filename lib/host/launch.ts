@@ -22,7 +22,7 @@ import { type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
 import { becomeSubreaper, keepDescriptorsFromChildren } from "./libc.ts";
 import { Loop, type Observe } from "./loop.ts";
-import { type AttemptOutput, attemptPlace, type OutputHub } from "./output.ts";
+import type { AttemptOutput, OutputHub } from "./output.ts";
 import { carriesMark, isEnding } from "./process_table.ts";
 import { watchSignals } from "./signals.ts";
 import { reapOrphans, sweepLeftovers } from "./sweep.ts";
@@ -261,8 +261,7 @@ class Launch {
       this.#workerPids.clear();
       this.#guard.clear();
       this.#watchdogs?.clear();
-      const place = attemptPlace(assertDefined(this.#agent.seat));
-      const output = this.#parts.output.startAttempt({ attempt, round, place });
+      const output = this.#parts.output.startAttempt({ attempt, round });
       this.#attemptOutput = output;
       // Right after the workers' start, which it would delay; none of them can have been killed by then.
       queueMicrotask(() => this.#evidence = startEvidence());

@@ -63,13 +63,6 @@ export interface OutputContext {
   readonly warn: (text: string) => void;
 }
 
-/** The place of a node with this seat in its round. */
-export function attemptPlace(
-  seat: { readonly baseRank: number; readonly worldSize: number; readonly groupWorldSize: number },
-): AttemptPlace {
-  return { firstRank: seat.baseRank, worldSize: seat.worldSize, hasSeveralHosts: seat.groupWorldSize > 1 };
-}
-
 export type { AttemptOutput };
 
 export class OutputHub {

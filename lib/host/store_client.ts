@@ -34,6 +34,8 @@ export class StoreTimeoutError extends Error {
 export interface ConnectOptions extends StoreAddress {
   /** For connecting, and for operations that are given no time of their own. PyTorch's default: 300 s. */
   readonly timeoutMs?: number;
+  /** For making a lost connection anew; `timeoutMs` by default. Shorter where a lost server is lost for good. */
+  readonly reconnectMs?: number;
 }
 
 export interface WaitOptions {
@@ -56,7 +58,8 @@ export class StoreClient {
    * @throws {StoreConnectionError} Nobody answered; one line with the last reason.
    */
   static async connect(options: ConnectOptions): Promise<StoreClient> {
-    const connections = new StoreConnections(options, options.timeoutMs ?? TIMEOUT_MS);
+    const { timeoutMs = TIMEOUT_MS, reconnectMs = timeoutMs } = options;
+    const connections = new StoreConnections(options, timeoutMs, reconnectMs);
     await connections.connect();
     return new StoreClient(connections, "/");
   }

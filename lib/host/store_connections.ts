@@ -44,6 +44,8 @@ const REPEATABLE: ReadonlySet<Request["kind"]> = new Set(
 export class StoreConnections {
   readonly #address: StoreAddress;
   readonly timeoutMs: number;
+  readonly #reconnectMs: number;
+  #wasConnected = false;
   readonly #prng = new Prng(crypto.getRandomValues(new Uint32Array(1))[0]!);
   #main: Promise<StoreLink> | null = null;
   #mainLink: StoreLink | null = null;
@@ -53,16 +55,18 @@ export class StoreConnections {
   #waitingCount = 0;
   readonly #closing = new AbortController();
 
-  constructor(address: StoreAddress, timeoutMs: number) {
+  /** `reconnectMs`: for making a lost connection anew. */
+  constructor(address: StoreAddress, timeoutMs: number, reconnectMs: number = timeoutMs) {
     this.#address = address;
     this.timeoutMs = timeoutMs;
+    this.#reconnectMs = reconnectMs;
   }
 
   /** The connection for all that does not wait; a lost one is made anew. */
   connect(): Promise<StoreLink> {
     if (this.#main !== null && !(this.#mainLink?.isClosed ?? false)) return this.#main;
     this.#mainLink = null;
-    const main = this.#dial(performance.now() + this.timeoutMs);
+    const main = this.#dial(performance.now() + (this.#wasConnected ? this.#reconnectMs : this.timeoutMs));
     this.#main = main;
     main.then((link) => this.#mainLink = link, () => this.#main = null);
     return main;
@@ -126,7 +130,7 @@ export class StoreConnections {
     for (let link = this.#idle.pop(); link !== undefined; link = this.#idle.pop()) {
       if (!link.isClosed) return link;
     }
-    return await this.#dial(this.#answerBy());
+    return await this.#dial(Math.min(this.#answerBy(), performance.now() + this.#reconnectMs));
   }
 
   /** A short time is meant for keys that may not be there; a busy server is still given a moment to say so. */
@@ -160,6 +164,7 @@ export class StoreConnections {
         );
         for (const old of this.#links) if (old.isClosed) this.#links.delete(old);
         this.#links.add(link);
+        this.#wasConnected = true;
         return link;
       } catch (error) {
         const now = performance.now();

@@ -7,7 +7,7 @@ import { PYTHON, TORCH_HOME } from "./harness.ts";
 export const RELEASES_HOME = TORCH_HOME.replace(/\/[^/]*$/, "");
 
 /** Oldest first. */
-export const OLD_RELEASES = ["1.13", "2.0.1", "2.1.0", "2.2.0"] as const;
+export const OLD_RELEASES = ["1.13", "2.0.1", "2.1.0", "2.2.0", "2.6.0"] as const;
 
 export type Release = typeof OLD_RELEASES[number] | "2.15";
 
