@@ -9,7 +9,7 @@
 
 import { assert, assertDefined, unreachable } from "../core/assert.ts";
 import { exitCodeOfSignal, type SignalName } from "../core/errors.ts";
-import { durationText, type InstantMs } from "../core/time.ts";
+import type { InstantMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { JobOutcome, LocalFailure, MeetingNews, Seat } from "../rendezvous/meeting.ts";
 import { shellExitCode } from "../supervise/exit_status.ts";
@@ -19,7 +19,15 @@ import type { AgentEvent } from "./event.ts";
 import type { Verdict } from "./report.ts";
 import { exitCodeOf } from "./exit_code.ts";
 import { startFailure, unrestartable, workerFailure } from "./local_failure.ts";
-import { endingText, failureText, leftoversText, startedText, workerName, workersText } from "./words.ts";
+import {
+  endingText,
+  failureText,
+  leftoversText,
+  startedText,
+  stoppingText,
+  stopText,
+  workerName,
+} from "./words.ts";
 import { workerArguments, workerVariables } from "./worker_launch.ts";
 
 /** A stop signal that arrives again this soon is the same key press, doubled by a parent that forwards it. */
@@ -120,8 +128,6 @@ export class Agent {
     }
   }
 
-  // What the rendezvous says.
-
   #onNews(news: MeetingNews, now: InstantMs): AgentEffect[] {
     switch (news.kind) {
       case "serve-store":
@@ -160,7 +166,11 @@ export class Agent {
     this.#watchdogReasons.clear();
     assert(this.#noRestart === undefined, "Nothing restarts after a refusal");
     const round = seat.round === this.#attemptRound ? 0 : seat.round;
-    return [{ kind: "prepare-attempt", attempt: seat.restartCount, round }];
+    return [{ kind: "waiting", waiting: null }, {
+      kind: "prepare-attempt",
+      attempt: seat.restartCount,
+      round,
+    }];
   }
 
   #onRoundOver(
@@ -172,15 +182,11 @@ export class Agent {
     if (this.#phase === "succeeded") return [this.#say("notice", text), ...this.#clear(null)];
     // Whose doing it was has been said here already.
     const isOwn = this.#failure !== undefined || this.#stop !== undefined;
-    const said = isOwn ? [] : [this.#say("notice", `${text}${this.#stoppingText()}`)];
+    const said = isOwn
+      ? []
+      : [this.#say("notice", text + stoppingText(this.#group.alive.length, this.#plan.shutdownTimeoutMs))];
     if (this.#phase !== "working") return said;
     return [...said, ...this.#toGroup({ kind: "stop", signal: "SIGTERM" }, now)];
-  }
-
-  #stoppingText(): string {
-    const left = this.#group.alive.length;
-    if (left === 0) return "";
-    return `; stopping ${workersText(left)} (up to ${durationText(this.#plan.shutdownTimeoutMs)})`;
   }
 
   /** Nothing of the round is alive here any more. */
@@ -212,7 +218,8 @@ export class Agent {
     const shown: AgentEffect[] = verdict === undefined
       ? []
       : [{ kind: "report", verdict, attempts: [...this.#verdicts] }];
-    return [...said, ...shown, ...this.#exit(exitCodeOf(outcome, verdict, this.#plan))];
+    const code = exitCodeOf(outcome, verdict, this.#plan);
+    return [{ kind: "waiting", waiting: null }, ...said, ...shown, ...this.#exit(code)];
   }
 
   #exit(code: number): AgentEffect[] {
@@ -225,8 +232,6 @@ export class Agent {
     const cleared = this.#phase === "preparing" ? this.#clear(null) : [];
     return [this.#say("error", reason), ...told, ...cleared];
   }
-
-  // What becomes of the workers.
 
   #newGroup(): WorkerGroup {
     const { workerCount, shutdownTimeoutMs, keepDaemons } = this.#plan;
@@ -351,8 +356,6 @@ export class Agent {
     return (this.#seat?.baseRank ?? 0) + localRank;
   }
 
-  // Signals.
-
   #onSignal(signal: SignalName, now: InstantMs): AgentEffect[] {
     if (this.#plan.forwardSignals.includes(signal)) {
       return this.#group.alive.map(({ localRank }) => ({
@@ -372,10 +375,7 @@ export class Agent {
       const cleared = this.#phase === "succeeded" ? this.#clear(null) : [];
       return [this.#say("notice", `${signal} received: stopping`), leave, ...cleared];
     }
-    const limit = durationText(this.#plan.shutdownTimeoutMs);
-    const waiting = `${signal} received: waiting up to ${limit} for ${
-      workersText(left)
-    } to end (once more to stop at once)`;
+    const waiting = stopText(signal, left, this.#plan.shutdownTimeoutMs);
     return [this.#say("notice", waiting), leave, ...this.#toGroup({ kind: "stop", signal }, now)];
   }
 

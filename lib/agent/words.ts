@@ -5,6 +5,7 @@ import { durationText } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { Seat } from "../rendezvous/meeting.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
+import { ranksText } from "./ranks.ts";
 import type { GroupEffect, Leftover, WorkerRecord } from "../supervise/group.ts";
 
 /** A list longer than this is cut: a message is read, not searched. */
@@ -31,9 +32,23 @@ export function failureText(
   return `${workerName(worker, rank)} failed: ${ending}${stopping}`;
 }
 
+/** What is said when a signal stops this node's `left` workers. */
+export function stopText(signal: string, left: number, limitMs: number): string {
+  const limit = durationText(limitMs);
+  return `${signal} received: waiting up to ${limit} for ${
+    workersText(left)
+  } to end (once more to stop at once)`;
+}
+
+/** What follows the reason for which this node's `left` workers are stopped. */
+export function stoppingText(left: number, limitMs: number): string {
+  return left === 0 ? "" : `; stopping ${workersText(left)} (up to ${durationText(limitMs)})`;
+}
+
 /** What is said when all workers of this node have been started. */
 export function startedText(plan: LaunchPlan, seat: Seat): string {
   const { restartCount, store, baseRank, worldSize, groupRank, groupWorldSize, round } = seat;
+  const ranks = ranksText([[baseRank, baseRank + plan.workerCount - 1]]);
   const again = restartCount > 0
     ? ` again (restart ${restartCount} of ${plan.maxRestarts})`
     : round > 0
@@ -41,9 +56,7 @@ export function startedText(plan: LaunchPlan, seat: Seat): string {
     : "";
   const place = groupWorldSize === 1
     ? ""
-    : ` as ranks ${baseRank} to ${
-      baseRank + plan.workerCount - 1
-    } of ${worldSize} (node ${groupRank} of ${groupWorldSize})`;
+    : ` as ${ranks} of ${worldSize} (node ${groupRank} of ${groupWorldSize})`;
   const threads = plan.environment["OMP_NUM_THREADS"];
   // Set only where the user has not: torchrun's number is small, and worth knowing of.
   const omp = threads === undefined ? "" : `, OMP_NUM_THREADS=${threads} each`;

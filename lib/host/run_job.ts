@@ -2,10 +2,7 @@
 
 import type { SayLevel } from "../agent/effect.ts";
 import { EXIT_CODES, SystemError } from "../core/errors.ts";
-import { durationText } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
-import type { Waiting } from "../rendezvous/meeting.ts";
-import { monotonicNow } from "./clock.ts";
 import { type Consoles, openConsoles } from "./console.ts";
 import { JobWatch } from "./job_watch.ts";
 import { launch } from "./launch.ts";
@@ -65,6 +62,9 @@ async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): 
     directory,
     warn: (text) => say("warning", text),
   });
+  const waitingLine = plan.meeting === null
+    ? undefined
+    : new (await import("./waiting_line.ts")).WaitingLine({ console: consoles.stderr.mix, say });
   const watch = new JobWatch({ plan, hostName, say, show: (lines) => log.show(lines) });
   await watch.prepare();
   const code = await launch(plan, {
@@ -73,7 +73,7 @@ async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): 
     hostName,
     stdinIsTerminal: Deno.stdin.isTerminal(),
     say,
-    showWaiting: waitingLines(say),
+    showWaiting: (waiting) => waitingLine?.show(waiting),
     preload: () => {
       void Promise.all([import("./report_output.ts"), log.preload()]);
       watch.preload();
@@ -98,22 +98,4 @@ async function runWith(plan: LaunchPlan, consoles: Consoles, log: LauncherLog): 
   await log.settled();
   await output.close(FLUSH_LIMIT_MS);
   return code;
-}
-
-/** Between two lines about the same wait. */
-const WAITING_LINE_MS = 10_000;
-
-/** Says what this node waits for when that changes, but not more often than a log should have it. */
-function waitingLines(say: (level: SayLevel, text: string) => void): (waiting: Waiting | null) => void {
-  let said = "";
-  let saidAt = -Infinity;
-  return (waiting) => {
-    if (waiting === null) return;
-    const now = monotonicNow();
-    if (waiting.text === said || now - saidAt < WAITING_LINE_MS) return;
-    said = waiting.text;
-    saidAt = now;
-    const left = waiting.leftMs === null ? "" : `, for up to ${durationText(waiting.leftMs)}`;
-    say("notice", `Waiting ${waiting.text}${left}`);
-  };
 }

@@ -325,7 +325,7 @@ export class FleetNode {
       this.#dead = end.kind === "dead" ? [assertDefined(this.#hostId)] : [];
       this.#loseRound(text);
       if (this.#candidates.length === 0) return this.#takeOver(now);
-      this.#say(`${text}; looking for its stand-by`);
+      this.#say(`Looking for the job's stand-by host at ${this.#candidates[0]}`);
     }
     this.#candidate = 0;
     this.#search(now);

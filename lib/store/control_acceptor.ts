@@ -228,12 +228,11 @@ export class ControlAcceptor {
     if (result.kind === "write") return this.#write(connection, result.bytes);
     const { hello } = result;
     if (result.kind === "accepted") return this.#admit(connection, result, now);
-    const { reason } = result.refusal;
-    this.#refuse(connection, hello, result.refusal);
-    if (reason === "hostIsOld") {
-      const { nodeId, epoch, hostAddress } = hello;
-      this.#effects.push({ kind: "outranked", nodeId, epoch, hostAddress });
-    }
+    if (result.refusal.reason !== "hostIsOld") return this.#refuse(connection, hello, result.refusal);
+    const { nodeId, epoch, hostAddress } = hello;
+    this.#write(connection, encodeFrame(result.refusal));
+    this.#forget(connection);
+    this.#effects.push({ kind: "outranked", nodeId, epoch, hostAddress });
   }
 
   /** The peer is one of ours: finds its session, or begins one. */
