@@ -8,7 +8,7 @@ const ROOT = new URL("../..", import.meta.url).pathname;
 const MUSTER = [Deno.execPath(), "run", "-A", "--quiet", `${ROOT}main.ts`];
 const WAIT_MS = 30_000;
 
-/** A runtime directory of its own, in which nobody else's jobs are. */
+/** A runtime directory of its own. Other jobs of this machine can be seen all the same, so each test's has an id of its own. */
 async function alone(
   body: (run: { readonly env: Record<string, string>; readonly directory: string }) => Promise<void>,
 ): Promise<void> {
@@ -21,6 +21,13 @@ async function alone(
     killMarked(mark);
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** As long as the id on the recorded screens, which it is replaced by. */
+const SCREEN_ID = "llm-7b";
+
+function newId(): string {
+  return crypto.randomUUID().slice(0, SCREEN_ID.length);
 }
 
 async function output(args: readonly string[], env: Record<string, string>) {
@@ -51,22 +58,29 @@ function startJob(env: Record<string, string>, args: readonly string[], script: 
 
 Deno.test("status: a job is found without any flag, whichever way its output goes", () =>
   alone(async ({ env, directory }) => {
+    const id = newId();
     const script = "echo I am $RANK; echo late $RANK >&2; exec sleep 60";
     const jobs = [
       startJob(env, [
         "--nproc-per-node=2",
         "--rdzv-backend=c10d",
         "--rdzv-endpoint=localhost:0",
-        "--rdzv-id=seen",
+        `--rdzv-id=${id}-seen`,
       ], script),
       startJob(env, [
-        ...["--nproc-per-node=3", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0", "--rdzv-id=filed"],
+        ...[
+          "--nproc-per-node=3",
+          "--rdzv-backend=c10d",
+          "--rdzv-endpoint=localhost:0",
+          `--rdzv-id=${id}-filed`,
+        ],
         ...["-r3", `--log-dir=${directory}/logs`],
       ], script),
     ];
     const ask = async (...args: string[]) => await output([...MUSTER, "status", ...args], env);
     const statuses = async () =>
-      (await ask("--json")).stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+      (await ask("--json")).stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line))
+        .filter(({ job }) => job.startsWith(id));
     const printed = "I am 0\nlate 0\n".length;
     await until(
       "both jobs have printed",
@@ -76,28 +90,32 @@ Deno.test("status: a job is found without any flag, whichever way its output goe
         ).length === 2,
     );
 
-    const list = await ask();
-    for (const text of ["seen", "filed", "2 of 2 up", "3 of 3 up", "--job ID"]) {
+    const list = await ask("--job", id);
+    for (const text of [`${id}-seen`, `${id}-filed`, "2 of 2 up", "3 of 3 up", "--job ID"]) {
       assertStringIncludes(list.stdout, text);
     }
-    const filed = await ask("--job", "fil", "--once");
+    const filed = await ask("--job", `${id}-fil`, "--once");
     assertStringIncludes(filed.stdout, "● 3 running");
     // Two files of one moment: either line may be the last.
     assertMatch(filed.stdout, /(I am|late) 2$/m);
-    const unknown = await ask("--job", "other");
+    const unknown = await ask("--job", `${id}-other`);
     assertEquals(unknown.code, 1);
-    assertStringIncludes(unknown.stderr, 'No job of yours with the id "other" runs on this node; there is ');
+    assertStringIncludes(
+      unknown.stderr,
+      `No job of yours with the id "${id}-other" runs on this node; there is `,
+    );
 
     for (const job of jobs) job.kill("SIGTERM");
     await Promise.all(jobs.map((job) => job.status));
     assertEquals([...Deno.readDirSync(`${directory}/muster`)], [], "launchers take their sockets with them");
-    assertEquals((await ask()).code, 1);
+    assertEquals((await ask("--job", id)).code, 1);
   }));
 
 Deno.test("status: in a terminal of any size it draws, follows keys and leaves nothing behind", () =>
   alone(async ({ env, directory }) => {
+    const id = newId();
     const host = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", `${ROOT}tests/fixtures/status_host.ts`, "64", "8"],
+      args: ["run", "-A", "--quiet", `${ROOT}tests/fixtures/status_host.ts`, "64", "8", id],
       env,
       stdin: "piped",
       stdout: "null",
@@ -108,11 +126,12 @@ Deno.test("status: in a terminal of any size it draws, follows keys and leaves n
     try {
       await until(
         "the job can be asked",
-        async () => (await output([...MUSTER, "status", "--once"], env)).code === 0,
+        async () => (await output([...MUSTER, "status", "--once", "--job", id], env)).code === 0,
       );
-      const command = `${MUSTER.join(" ")} status; echo "ended with $?"; sleep 60`;
+      const command = `${MUSTER.join(" ")} status --job ${id}; echo "ended with $?"; sleep 60`;
       await tmux("new-session", "-d", "-x", "90", "-y", "24", command);
-      const screen = async () => (await tmux("capture-pane", "-p")).stdout.trimEnd().split("\n");
+      const screen = async () =>
+        (await tmux("capture-pane", "-p")).stdout.trimEnd().replace(id, SCREEN_ID).split("\n");
       const shows = (text: string) => until(text, async () => (await screen()).join("\n").includes(text));
 
       await shows("this is rank 0");
