@@ -190,7 +190,10 @@ export class Coordinator {
   #onSucceeded(round: Round, nodeId: string, now: InstantMs): void {
     if (round.phase !== "running") return;
     round.succeed(nodeId);
-    if (round.succeeded === 1) this.#deadlines.set("barrier", now + this.#options.settings.exitBarrierMs);
+    // After the first one is over, who is done later gets another: nobody waits for ever.
+    if (this.#deadlines.get("barrier") === undefined) {
+      this.#deadlines.set("barrier", now + this.#options.settings.exitBarrierMs);
+    }
     this.#finishWhenAllSucceeded(round, now);
   }
 
@@ -256,24 +259,18 @@ export class Coordinator {
     round.nodes.forEach(({ nodeId }, index) => this.#tell(nodeId, { kind: "round", seat: seats[index]! }));
   }
 
-  /** Nobody has started anything: whoever is still there is ready as before. */
+  /** Nobody has started anything: whoever is still there is ready as before, and waits with a limit. */
   #unplace(round: Round, now: InstantMs): void {
     for (const nodeId of round.present) this.#members.setReady(nodeId);
     this.#round = null;
+    this.#deadlines.set("join", now + this.#options.settings.joinMs);
     this.#tryForm(now);
   }
 
   // Ending a round.
 
   #endRound(round: Round, text: string, now: InstantMs): void {
-    if (round.phase === "placing") {
-      // Nobody has started anything: whoever is still there is ready as before.
-      for (const nodeId of round.present) {
-        if (!this.#members.isLeaving(nodeId)) this.#members.setReady(nodeId);
-      }
-      this.#round = null;
-      return this.#tryForm(now);
-    }
+    if (round.phase === "placing") return this.#unplace(round, now);
     if (round.phase !== "running") return;
     round.phase = "ending";
     this.#deadlines.clear("barrier");

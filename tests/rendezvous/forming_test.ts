@@ -1,0 +1,54 @@
+import { assertEquals } from "@std/assert";
+import { decideForming, type FormingSituation } from "../../lib/rendezvous/forming.ts";
+import { roundSize } from "../../lib/rendezvous/settings.ts";
+import { node, SETTINGS } from "./scripted_job.ts";
+
+const ELASTIC = { ...SETTINGS, nodesMin: 2, nodesMax: 4 };
+
+function decide(ready: string, changes: Partial<FormingSituation> = {}) {
+  return decideForming({
+    settings: ELASTIC,
+    ready: [...ready].map((id) => node(id)),
+    record: { epoch: 1, hostId: "a", round: 0, restarts: 0, seats: [] },
+    dead: new Set(),
+    hasFormed: false,
+    isTakeover: false,
+    isAnyPending: false,
+    ...changes,
+  });
+}
+const seats = (ids: string) => ({ epoch: 1, hostId: "a", round: 1, restarts: 0, seats: [...ids] });
+
+Deno.test("Fewer than MIN are too few, whatever else", () => {
+  assertEquals(decide("a"), { kind: "too-few" });
+  assertEquals(decide("a", { hasFormed: true, record: seats("ab") }), { kind: "too-few" });
+});
+
+Deno.test("The first round waits for the last call unless MAX are here", () => {
+  assertEquals(decide("ab"), { kind: "wait", size: 2, lastCall: "first" });
+  assertEquals(decide("abcd"), { kind: "form", size: 4 });
+  assertEquals(decide("abcde"), { kind: "form", size: 4 });
+});
+
+Deno.test("Later rounds wait for those who are here and have not joined yet, for nobody else", () => {
+  const later = { hasFormed: true, record: seats("abc") };
+  assertEquals(decide("ab", later), { kind: "form", size: 2 });
+  assertEquals(decide("ab", { ...later, isAnyPending: true }), { kind: "wait", size: 2, lastCall: null });
+});
+
+Deno.test("A new host waits for those who may still come over, not for the dead", () => {
+  const over = {
+    settings: { ...ELASTIC, nodesMin: 2, nodesMax: 5, failover: true },
+    ...{ hasFormed: true, isTakeover: true, record: seats("abcde") },
+  };
+  assertEquals(decide("bc", over), { kind: "too-few" });
+  assertEquals(decide("bcd", over), { kind: "wait", size: 3, lastCall: "takeover" });
+  assertEquals(decide("bcd", { ...over, dead: new Set("ae") }), { kind: "form", size: 3 });
+});
+
+Deno.test("Sizes are MIN and whole steps more, at most MAX", () => {
+  const settings = { ...SETTINGS, nodesMin: 2, nodesMax: 8, nodesStep: 3 };
+  assertEquals([1, 2, 3, 4, 5, 6, 7, 8, 9].map((present) => roundSize(present, settings)), [
+    ...[null, 2, 2, 2, 5, 5, 5, 8, 8],
+  ]);
+});
