@@ -50,10 +50,10 @@ export function condense(failures: readonly Failure[], share: Share): Condensed 
 }
 
 /** Who may be the cause comes first, who was only stopped last. */
-function weight({ facts, explanation, record, suspicion }: Failure): number {
+function weight({ facts, explanation, record, told }: Failure): number {
   if (!facts.stoppedByUs) return explanation.isConsequence ? 2 : 0;
   if (facts.endedByWatchdog !== null) return 0;
-  return record !== null ? 1 : suspicion !== null ? 3 : 4;
+  return record !== null ? 1 : told !== null ? 3 : 4;
 }
 
 function grouped(failures: readonly Failure[]): FailureGroup[] {
@@ -99,7 +99,11 @@ function shortened(failure: Failure): Failure {
   const tail = facts.tail?.filter((line) => line.trim() !== "").slice(-FIELD_LIMITS.tailLines) ?? null;
   return {
     ...withoutText(failure),
-    facts: { ...withoutText(failure).facts, tail: tail === null ? null : lines(tail) },
+    facts: {
+      ...withoutText(failure).facts,
+      tail: tail === null ? null : lines(tail),
+      linesAfterFailure: Math.min(facts.linesAfterFailure, tail?.length ?? 0),
+    },
     traceback: traceback === null
       ? null
       : { ...traceback, lines: lines(cutMiddle(traceback.lines, FIELD_LIMITS.tracebackLines)) },
@@ -108,7 +112,7 @@ function shortened(failure: Failure): Failure {
 }
 
 function withoutText(failure: Failure): Failure {
-  const { facts, explanation, errorFileProblem, suspicion } = failure;
+  const { facts, explanation, errorFileProblem, told } = failure;
   const short = (text: string | null) => (text === null ? null : cut(text, FIELD_LIMITS.summary));
   return {
     ...failure,
@@ -118,13 +122,14 @@ function withoutText(failure: Failure): Failure {
         ? null
         : { ...facts.errorFile, path: cut(facts.errorFile.path, FIELD_LIMITS.path), text: null },
       tail: null,
+      linesAfterFailure: 0,
       logFiles: facts.logFiles.slice(0, FIELD_LIMITS.logFiles).map((path) => cut(path, FIELD_LIMITS.path)),
       endedByWatchdog: short(facts.endedByWatchdog),
     },
     traceback: null,
     explanation: { ...explanation, summary: short(explanation.summary)!, advice: short(explanation.advice) },
     errorFileProblem: short(errorFileProblem),
-    suspicion: short(suspicion),
+    told: told === null ? null : { ...told, summary: short(told.summary)!, advice: short(told.advice) },
   };
 }
 

@@ -18,6 +18,8 @@ export interface VerdictContext {
   readonly rootCause: Failure | null;
   readonly first: First<Failure | LostNode> | null;
   readonly missing: Failure | null;
+  /** It had printed its exception before anybody ended, and was stopped while it put things away. */
+  readonly slow: Failure | null;
   readonly others: readonly Failure[];
   readonly consequences: readonly Failure[];
   readonly stopped: readonly Failure[];
@@ -28,9 +30,12 @@ export interface VerdictContext {
 
 /** Clauses without full stop; empty where nothing else could be meant. */
 export function reasonsFor(
-  { first, rootCause, missing, others, consequences, nodeCount }: VerdictContext,
+  { first, rootCause, missing, slow, others, consequences, nodeCount }: VerdictContext,
 ): string[] {
   if (first === null) {
+    if (slow !== null) {
+      return ["it had printed its exception before any worker ended, and was still on its way out"];
+    }
     return rootCause === null || missing !== null ? [] : ["no worker failed of anything else"];
   }
   const { candidate, rivals } = first;
@@ -59,9 +64,9 @@ const NAMED_MAX = 3;
 
 /** Whole sentences without full stop. */
 export function doubtsAbout(context: VerdictContext): string[] {
-  const { first, rootCause, missing } = context;
+  const { first, rootCause, missing, slow } = context;
   if (first !== null) return doubtsAboutOrder(first);
-  if (rootCause === null || missing !== null) return [];
+  if (rootCause === null || missing !== null || slow !== null) return [];
   return doubtsAboutVictim(rootCause, context);
 }
 
@@ -100,17 +105,18 @@ function doubtsAboutVictim(
   rootCause: Failure,
   { stopped, consequences, successes }: VerdictContext,
 ): string[] {
-  const suspects = stopped.filter(({ suspicion, record, moment }) =>
-    suspicion !== null && (record === null || !isCertainlyBefore(rootCause.moment, moment))
+  const suspects = stopped.filter(({ told, record, moment }) =>
+    told?.isConsequence === false && (record === null || !isCertainlyBefore(rootCause.moment, moment))
   );
-  const doubts = suspects.slice(0, NAMED_MAX).map(({ facts, suspicion, record }) =>
+  const doubts = suspects.slice(0, NAMED_MAX).map(({ facts, told, record }) =>
     `Rank ${facts.rank}, which was stopped, had ${
       record === null ? "printed" : "recorded"
     } an exception that may ` +
-    `be the real cause: ${suspicion}`
+    `be the real cause: ${told!.summary}`
   );
-  if (rootCause.explanation.kind === "late-peer" && stopped.length > 0) {
-    const ranks = ranksText(rankRanges(stopped.map(({ facts }) => facts.rank)));
+  const silent = stopped.filter(({ told }) => told?.kind !== "late-peer");
+  if (rootCause.explanation.kind === "late-peer" && silent.length > 0) {
+    const ranks = ranksText(rankRanges(silent.map(({ facts }) => facts.rank)));
     const waiting = consequences.length === 0 ? "it" : "the others";
     doubts.push(
       `${

@@ -38,6 +38,8 @@ export interface WorkerFacts {
    * the launcher didn't see them (`--console inherit`, a rank that is filtered out).
    */
   readonly tail: readonly string[] | null;
+  /** How many of the last lines in `tail` were read after the node's first failure was seen: mostly noise of it. */
+  readonly linesAfterFailure: number;
   /** Log files of this worker that exist, to be named in the report. */
   readonly logFiles: readonly string[];
   /** Why a watchdog (file timer, D-state guard) ended this worker or gave it up, when one did. */

@@ -31,7 +31,8 @@ export function failureToJson(failure: Failure): unknown {
     errorFileProblem: failure.errorFileProblem,
     traceback,
     explanation: failure.explanation,
-    suspicion: failure.suspicion,
+    told: failure.told,
+    toldFirst: failure.toldFirst,
   };
 }
 
@@ -61,6 +62,7 @@ export function failureFromJson(value: unknown, place: string): Failure {
       stoppedByUs: facts.flag("stoppedByUs"),
       errorFile: errorFile === null ? null : { path: errorFile, text: null, writtenAt: null, problem: null },
       tail: facts.nullable("tail", (name) => facts.texts(name, FIELD_LIMITS.tailLines, line)),
+      linesAfterFailure: facts.count("linesAfterFailure"),
       logFiles: facts.texts("logFiles", logFiles, path),
       endedByWatchdog: facts.nullable("endedByWatchdog", (name) => facts.text(name, summary)),
     },
@@ -76,7 +78,8 @@ export function failureFromJson(value: unknown, place: string): Failure {
       };
     }),
     explanation: explanationFrom(fields.object("explanation")),
-    suspicion: fields.nullable("suspicion", (name) => fields.text(name, summary)),
+    told: fields.nullable("told", (name) => explanationFrom(fields.object(name))),
+    toldFirst: fields.flag("toldFirst"),
   };
 }
 

@@ -36,8 +36,10 @@ export interface Failure {
     readonly source: "error file" | "stderr";
   } | null;
   readonly explanation: Explanation;
-  /** Of a worker that was stopped: an exception of its own that it had told of, in words; null: none. */
-  readonly suspicion: string | null;
+  /** Of a worker that was stopped: what it had told of its own end by then; null: nothing that is understood. */
+  readonly told: Explanation | null;
+  /** It had told that before any worker of its node was seen to fail, and nothing else since. */
+  readonly toldFirst: boolean;
 }
 
 /** Failures that are told by their ranks alone: thousands of workers are summarised. */
@@ -111,6 +113,7 @@ function examine(worker: WorkerFacts, { host, groupRank, machine }: FailedAttemp
     exceptions: exceptions ?? [],
     lastLines: worker.tail?.slice(-LAST_LINES_MAX).map(plainLine) ?? null,
   }, machine);
+  const told = worker.stoppedByUs ? whatItPrinted(worker, machine) : null;
   return {
     host,
     groupRank,
@@ -125,11 +128,8 @@ function examine(worker: WorkerFacts, { host, groupRank, machine }: FailedAttemp
       ? { lines: printed.lines, source: "stderr" }
       : null,
     explanation,
-    suspicion: !worker.stoppedByUs
-      ? null
-      : record !== null && !explanation.isConsequence
-      ? explanation.summary
-      : suspicionOf(worker, machine),
+    told: worker.stoppedByUs && record !== null && explanation.kind !== "stopped" ? explanation : told,
+    toldFirst: told?.isConsequence === false && hadPrintedIt(worker),
   };
 }
 
@@ -153,8 +153,9 @@ const OWN_SIGNALS: ReadonlySet<string> = new Set([
 /** The file system's time of writing is finer than the whole seconds that PyTorch records. */
 function failureTime(worker: WorkerFacts, record: ErrorRecord | null): WallMs {
   if (record === null) return worker.endedAt;
-  // A clock that disagrees (a file server's) gives a time outside the worker's life.
-  const isPossible = (at: WallMs | null) => at !== null && at >= worker.startedAt && at <= worker.endedAt;
+  // A clock that disagrees (a file server's) gives a time outside the worker's life; the last tick may lie before it.
+  const isPossible = (at: WallMs | null) =>
+    at !== null && at >= worker.startedAt - TICK_MS && at <= worker.endedAt;
   const at = [worker.errorFile?.writtenAt ?? null, record.failedAt].find(isPossible);
   return at ?? worker.endedAt;
 }
@@ -176,17 +177,28 @@ function momentOf({ endedAt, endedInstant }: WorkerFacts, failedAt: WallMs): Mom
 
 const EXITED: ExitStatus = { kind: "exited", code: 1 };
 
-function suspicionOf(worker: WorkerFacts, machine: MachineFacts): string | null {
+function whatItPrinted(worker: WorkerFacts, machine: MachineFacts): Explanation | null {
   const exceptions = findTraceback(worker.tail ?? [])?.exceptions ?? [];
-  if (exceptions.length === 0) return null;
+  const lastLines = worker.tail?.slice(-LAST_LINES_MAX).map(plainLine) ?? null;
   const ending = {
     pid: worker.pid,
     status: EXITED,
     stoppedByUs: false,
     watchdog: null,
     exceptions,
-    lastLines: [],
+    lastLines,
   };
-  const { isConsequence, summary } = explain(ending, machine);
-  return isConsequence ? null : summary;
+  const explanation = explain(ending, machine);
+  return explanation.kind === "exit-code" ? null : explanation;
+}
+
+/** Lines that may follow an exception's first: its message, and warnings of the teardown. */
+const LINES_AFTER_EXCEPTION_MAX = 5;
+
+/** The exception was there before the first failure, and near its output's end: not one that it had survived. */
+function hadPrintedIt({ tail, linesAfterFailure }: WorkerFacts): boolean {
+  const before = tail?.slice(0, tail.length - linesAfterFailure) ?? [];
+  const first = findTraceback(before)?.exceptions.at(-1)?.split("\n")[0];
+  if (first === undefined) return false;
+  return before.slice(-1 - LINES_AFTER_EXCEPTION_MAX).some((line) => plainLine(line).endsWith(first));
 }

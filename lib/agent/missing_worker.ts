@@ -16,13 +16,14 @@ export function missingWorker({ consequences, stopped, nodes }: {
   readonly stopped: readonly Failure[];
   readonly nodes: readonly ReportedNode[];
 }): Failure | null {
-  const waited = consequences.filter(({ explanation }) => explanation.kind === "late-peer");
-  const [candidate, ...more] = stopped;
-  if (candidate === undefined || more.length > 0 || consequences[0] !== waited[0]) return null;
-  const { worldSize } = nodes[0]!.report.attempt;
+  if (consequences[0]?.explanation.kind !== "late-peer") return null;
+  // Whoever was stopped on its way out had waited too.
+  const [candidate, ...more] = stopped.filter(({ told }) => told?.kind !== "late-peer");
+  if (candidate === undefined || more.length > 0) return null;
+  const waited = [...consequences, ...stopped.filter((failure) => failure !== candidate)];
   // Those that were summarised, succeeded or are on nodes that don't report are not known to have waited.
-  if (waited.length === 0 || consequences.length + 1 !== worldSize) return null;
-  const others = rankRanges(consequences.map(({ facts }) => facts.rank));
+  if (waited.length + 1 !== nodes[0]!.report.attempt.worldSize) return null;
+  const others = rankRanges(waited.map(({ facts }) => facts.rank));
   const verb = rankCount(others) === 1 ? "waited for it and" : "waited for it and all";
   return {
     ...candidate,

@@ -5,7 +5,8 @@
  * - What we did is never the cause. A worker that ended after we asked it to is "stopped", unless it had recorded
  *   its own exception before any worker ended: then it was failing already, and only slow to go.
  * - A worker that printed what its peers' loss prints (known_causes.ts) is a consequence; it is named as the
- *   cause only when nobody else can be. Where all others timed out waiting for one worker, that one is the cause.
+ *   cause only when nobody else can be. Where all others timed out waiting for one worker, that one is the cause; so
+ *   is one that had printed its own exception before, and was slow to go.
  * - Then time decides: when the exception was recorded, else when the worker ended. On one node that is exact; between
  *   nodes it is known to the error of their clocks, and what lies within it is decided by evidence: a node that is
  *   gone, then a signal, the kernel's word or an exception, then a bare exit code. torchrun compares whole seconds of
@@ -72,8 +73,9 @@ export function judgeJob(job: JobFacts): Verdict {
     ...timed.filter(({ failure }) => isOwn.has(failure)).map(candidateOf),
     ...lost.map(lostCandidate),
   ]);
-  const missing = first === null ? missingWorker({ consequences, stopped, nodes }) : null;
-  const item = first?.candidate.item ?? missing ?? consequences[0] ?? null;
+  const slow = first === null ? slowToGo(stopped, consequences) : null;
+  const missing = first === null && slow === null ? missingWorker({ consequences, stopped, nodes }) : null;
+  const item = first?.candidate.item ?? missing ?? slow ?? consequences[0] ?? null;
   const rootCause = item !== null && "facts" in item ? item : null;
   const isRoot = (failure: Failure) => failure.facts.rank === rootCause?.facts.rank;
   const rest = (part: readonly Failure[]) => part.filter((failure) => !isRoot(failure));
@@ -85,6 +87,7 @@ export function judgeJob(job: JobFacts): Verdict {
     first,
     rootCause,
     missing,
+    slow,
     lost,
     successes: nodes.flatMap(successesOf),
     nodeCount: nodes.length + lost.length,
@@ -156,6 +159,15 @@ function lostCandidate(node: LostNode): Candidate<LostNode> {
     likely: middle(moment),
     strength: STRENGTH.lostNode,
   };
+}
+
+/**
+ * A worker that had printed its own exception before anybody failed, and was still putting things away when it was
+ * stopped: its peers, which lost it meanwhile, were faster.
+ */
+function slowToGo(stopped: readonly Failure[], consequences: readonly Failure[]): Failure | null {
+  const failure = consequences.length === 0 ? undefined : stopped.find(({ toldFirst }) => toldFirst);
+  return failure === undefined ? null : { ...failure, explanation: failure.told! };
 }
 
 /** When the first worker ended that we had not asked to; null: we stopped them all. */

@@ -98,6 +98,8 @@ export interface FailureDocument {
   readonly logFiles: readonly string[];
   /** The last lines that the worker printed on stderr; null: they didn't pass through muster. */
   readonly tail: readonly string[] | null;
+  /** How many of the last of these lines came after the node's first failure was seen: mostly noise of it. */
+  readonly tailAfterFailure: number;
 }
 
 /** `attempts`: the verdicts on all failed attempts of the job, the present one last. */
@@ -158,6 +160,7 @@ function failureJson(failure: Failure): FailureDocument {
     errorFileProblem: failure.errorFileProblem,
     logFiles: facts.logFiles,
     tail: facts.tail?.slice(-TAIL_LINES_MAX).map(plainLine) ?? null,
+    tailAfterFailure: Math.min(facts.linesAfterFailure, TAIL_LINES_MAX, facts.tail?.length ?? 0),
   };
 }
 

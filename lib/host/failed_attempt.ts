@@ -48,6 +48,7 @@ export function failedAttempt(parts: AttemptParts): FailedAttempt {
       stoppedByUs: stoppedPids.has(pid),
       errorFile: evidence.errorFiles[localRank] ?? null,
       tail: output.tail(localRank),
+      linesAfterFailure: output.linesAfterFailure(localRank),
       logFiles: output.logFiles(localRank),
       endedByWatchdog,
     }];

@@ -311,6 +311,7 @@ class Launch {
       this.#watchdogs?.forget(child.pid);
       this.#endedAt[localRank] = wallNow();
       this.#endedInstant[localRank] = monotonicNow();
+      output.noteEnd(status);
       this.#loop.post({ kind: "worker-ended", localRank, status });
       this.#onChildEnded();
     });

@@ -10,15 +10,15 @@ import type { StreamLabel } from "../logs/line_mix.ts";
 import type { StreamName, StreamRoute } from "../logs/routing.ts";
 import { Activity } from "../logs/activity.ts";
 import { Tail } from "../logs/tail.ts";
+import { type ExitStatus, succeeded } from "../supervise/exit_status.ts";
 import type { OutputContext, StreamTarget, WorkerStdio } from "./output.ts";
 import { AttemptFiles, type AttemptFilesOptions } from "./output_files.ts";
 import type { OutputPlaces } from "./output_places.ts";
 import { type ByteSource, Gatherer, PipeSource, pump } from "./output_pump.ts";
 import { StreamSinks, TurnTimer } from "./output_sinks.ts";
-import type { PipeTaker } from "./pipe_taker.ts";
 import type { Terminals, TerminalSource } from "./pty.ts";
 import type { FileSink } from "./sinks.ts";
-import { fileTail, type WorkerActivity, workerActivity } from "./worker_activity.ts";
+import { fileSize, fileTail, type WorkerActivity, workerActivity } from "./worker_activity.ts";
 
 /** One stream of one worker. */
 interface StreamOutput {
@@ -43,24 +43,22 @@ interface WorkerOutput {
 
 export interface AttemptOptions extends AttemptFilesOptions {
   readonly terminals: Terminals | undefined;
-  /** Reads chatty workers' pipes in a cheaper way; null: there is none here. */
-  readonly taker: () => Promise<PipeTaker | null>;
 }
 
-/** A worker's own numbers of its streams. */
-const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
 
 export class AttemptOutput {
   readonly #context: OutputContext;
   readonly #terminals: Terminals | undefined;
-  readonly #taker: () => Promise<PipeTaker | null>;
   readonly #workers = new Map<number, WorkerOutput>();
   readonly #gatherer = new Gatherer();
   readonly #sources = new Set<ByteSource>();
   readonly #pumps: Promise<void>[] = [];
   readonly #files: AttemptFiles;
   readonly #places: OutputPlaces;
+  /** Of files that workers write themselves, by local rank. */
+  readonly #sizesAtFailure = new Map<number, number>();
+  #isFailureMarked = false;
   /** The same for both where both are one console. */
   readonly #turns: Readonly<Record<StreamName, TurnTimer>>;
 
@@ -68,7 +66,6 @@ export class AttemptOutput {
   constructor(context: OutputContext, options: AttemptOptions) {
     this.#context = context;
     this.#terminals = options.terminals;
-    this.#taker = options.taker;
     this.#files = new AttemptFiles(context, options);
     this.#places = options.places;
     const { stdout, stderr } = context.consoles;
@@ -100,17 +97,11 @@ export class AttemptOutput {
   }
 
   /** Worker `localRank` runs: from now on its output is read. `child` has the streams that were to be piped. */
-  attach(
-    localRank: number,
-    child: Readonly<Record<StreamName, ReadableStream<Uint8Array> | null>> & { readonly pid?: number },
-  ): void {
+  attach(localRank: number, child: Readonly<Record<StreamName, ReadableStream<Uint8Array> | null>>): void {
     for (const name of STREAMS) {
       const { target, terminal } = this.#worker(localRank).streams[name];
       if (target.kind !== "piped" && target.kind !== "terminal") continue;
-      const takeover = child.pid === undefined
-        ? undefined
-        : { pid: child.pid, number: DESCRIPTORS[name], taker: this.#taker };
-      const source = terminal ?? new PipeSource(assertDefined(child[name], "The worker's pipe"), takeover);
+      const source = terminal ?? new PipeSource(assertDefined(child[name], "The worker's pipe"));
       this.#sources.add(source);
       const pumped = pump(source, this.#openSinks(localRank, name), this.#gatherer);
       this.#pumps.push(pumped.finally(() => this.#sources.delete(source)));
@@ -142,6 +133,26 @@ export class AttemptOutput {
     const { target } = worker.streams.stderr;
     if (target.kind === "inherit" || target.kind === "null") return null;
     return target.kind === "file" ? fileTail(target.path) : worker.tail.lines();
+  }
+
+  /** A worker ended. When the first one fails, what the others print from then on may be noise of it. */
+  noteEnd(status: ExitStatus): void {
+    if (succeeded(status) || this.#isFailureMarked) return;
+    this.#isFailureMarked = true;
+    for (const [localRank, { streams, tail }] of this.#workers) {
+      const { target } = streams.stderr;
+      if (target.kind === "file") this.#sizesAtFailure.set(localRank, fileSize(target.path));
+      else tail.mark();
+    }
+  }
+
+  /** How many of the last lines in `tail` were printed after the first failure was seen. */
+  linesAfterFailure(localRank: number): number {
+    const worker = this.#workers.get(localRank);
+    const { target } = worker?.streams.stderr ?? {};
+    if (target?.kind !== "file") return worker?.tail.linesAfterMark ?? 0;
+    const size = this.#sizesAtFailure.get(localRank);
+    return size === undefined ? 0 : fileTail(target.path, size).length;
   }
 
   /** What a worker has printed so far; null: it was not started. */

@@ -42,15 +42,24 @@ function fileState(path: string): { size: number; writtenAt: WallMs } {
 }
 
 /** The last lines of a file that its worker wrote alone; none where it can't be read. */
-export function fileTail(path: string): string[] {
+export function fileTail(path: string, from = 0): string[] {
   try {
     using file = Deno.openSync(path);
     const size = file.statSync().size;
-    const bytes = new Uint8Array(Math.min(size, TAIL_BYTES_MAX));
+    const bytes = new Uint8Array(Math.min(Math.max(0, size - from), TAIL_BYTES_MAX));
     file.seekSync(size - bytes.length, Deno.SeekMode.Start);
     const count = file.readSync(bytes) ?? 0;
-    return tailLines(bytes.subarray(0, count), { isCut: size > bytes.length });
+    return tailLines(bytes.subarray(0, count), { isCut: size - from > bytes.length });
   } catch {
     return [];
+  }
+}
+
+/** 0: there is no such file. */
+export function fileSize(path: string): number {
+  try {
+    return Deno.statSync(path).size;
+  } catch {
+    return 0;
   }
 }

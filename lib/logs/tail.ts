@@ -17,6 +17,7 @@ export class Tail {
   #next = 0;
   #isFull = false;
   #hasDropped = false;
+  #sinceMark: LineCount | undefined;
 
   constructor(bytesMax = TAIL_BYTES_MAX) {
     this.#bytesMax = bytesMax;
@@ -24,6 +25,7 @@ export class Tail {
 
   push(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
+    if (this.#sinceMark !== undefined) this.#sinceMark = added(this.#sinceMark, chunk);
     this.#grow(chunk.length);
     const size = this.#ring.length;
     if (chunk.length >= size) {
@@ -39,6 +41,16 @@ export class Tail {
     this.#ring.set(chunk.subarray(untilEnd), 0);
     this.#isFull ||= this.#next + chunk.length >= size;
     this.#next = (this.#next + chunk.length) % size;
+  }
+
+  /** What is written from now on is counted by `linesAfterMark`. A second mark changes nothing. */
+  mark(): void {
+    this.#sinceMark ??= { ended: 0, isOpen: false };
+  }
+
+  /** Lines that were ended or begun since the mark; null: nothing was marked. */
+  get linesAfterMark(): number | null {
+    return this.#sinceMark === undefined ? null : this.#sinceMark.ended + (this.#sinceMark.isOpen ? 1 : 0);
   }
 
   /** The last lines, oldest first, without newlines; a line whose beginning is lost is left out. */
@@ -69,6 +81,20 @@ export class Tail {
     this.#isFull = kept.length === this.#ring.length;
   }
 }
+
+interface LineCount {
+  readonly ended: number;
+  /** A line was begun and not ended. */
+  readonly isOpen: boolean;
+}
+
+function added({ ended }: LineCount, chunk: Uint8Array): LineCount {
+  let lines = ended;
+  for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) lines++;
+  return { ended: lines, isOpen: chunk.at(-1) !== NEWLINE };
+}
+
+const NEWLINE = 10;
 
 /** Lines of `bytes`, the end of a stream; of a progress bar only its last state. */
 export function tailLines(

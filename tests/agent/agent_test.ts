@@ -74,6 +74,7 @@ function factsOf(agent: Agent, plan: LaunchPlan): FailedAttempt {
       stoppedByUs: stopRequested,
       errorFile: null,
       tail: [],
+      linesAfterFailure: 0,
       logFiles: [],
       endedByWatchdog: agent.watchdogReason(localRank),
     })),

@@ -30,6 +30,7 @@ export function workerFacts(rank: number, facts: Partial<WorkerFacts> = {}): Wor
     stoppedByUs: false,
     errorFile: null,
     tail: [],
+    linesAfterFailure: 0,
     logFiles: [],
     endedByWatchdog: null,
     ...facts,

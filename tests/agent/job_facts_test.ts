@@ -112,12 +112,22 @@ Deno.test("judgeJob() prefers what explains itself to a bare exit code, within t
 Deno.test("judgeJob() names the one worker that all others waited for, not those who waited", () => {
   const nodes = [
     reported(nodeReport(0, [endedAfter(0, 2000, TIMED_OUT), endedAfter(1, 2001, TIMED_OUT)])),
-    reported(nodeReport(1, [endedAfter(2, 2003, TIMED_OUT), stoppedWorker(3)]), 1),
+    // Rank 2 had timed out as well, and was stopped on its way out.
+    reported(nodeReport(1, [stoppedWorker(2, TIMED_OUT), stoppedWorker(3)]), 1),
   ];
   const { rootCause, consequences, doubts } = judgeJob({ nodes, lost: [] });
   assertEquals([rootCause?.facts.rank, rootCause?.explanation.kind], [3, "missing-from-collective"]);
   assertStringIncludes(rootCause!.explanation.summary, "ranks 0-2 waited for it and all timed out");
-  assertEquals([consequences.length, doubts], [3, []]);
+  assertEquals([consequences.length, doubts], [2, []]);
+});
+
+Deno.test("judgeJob() names what the missing worker had printed, where it had", () => {
+  const nodes = [
+    reported(nodeReport(0, [endedAfter(0, 2000, TIMED_OUT), endedAfter(1, 2001, TIMED_OUT)])),
+    reported(nodeReport(1, [endedAfter(2, 2003, TIMED_OUT), stoppedWorker(3, OWN)]), 1),
+  ];
+  const { rootCause } = judgeJob({ nodes, lost: [] });
+  assertEquals([rootCause?.facts.rank, rootCause?.explanation.kind], [3, "exception"]);
 });
 
 Deno.test("judgeJob() can't tell which of several was missing, and says among whom it is", () => {

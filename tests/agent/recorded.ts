@@ -80,6 +80,7 @@ export function recordedJob(
         ? null
         : { path: "/error.json", text: errorFiles[localRank], writtenAt: null, problem: null },
       tail: [],
+      linesAfterFailure: 0,
       logFiles: [],
       endedByWatchdog: agent.watchdogReason(localRank),
     })),

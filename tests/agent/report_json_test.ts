@@ -14,6 +14,7 @@ Deno.test("verdictJson() tells everything that the report knows", () => {
       errorFile: { path: "1/error.json", text: null, writtenAt: null, problem: null },
       tail: Array.from({ length: 30 }, (_, line) => `\x1b[32mline ${line}\x1b[0m`),
       logFiles: ["1/stderr.log"],
+      linesAfterFailure: 7,
     }),
     stoppedWorker(2),
   ]));
@@ -38,6 +39,7 @@ Deno.test("verdictJson() tells everything that the report knows", () => {
     errorFile: "1/error.json",
     errorFileProblem: null,
     logFiles: ["1/stderr.log"],
+    tailAfterFailure: 7,
   });
   assertEquals([tail?.length, tail?.[0], tail?.at(-1)], [20, "line 10", "line 29"]);
   assertEquals(document.consequences.map(({ rank, kind }) => [rank, kind]), [[0, "lost-peer"]]);

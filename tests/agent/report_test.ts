@@ -92,6 +92,12 @@ Deno.test("judge() blames a worker that had recorded its exception before anybod
   assertEquals(roles([victim, slow]), { cause: 1, others: [], consequences: [0], stopped: [] });
 });
 
+Deno.test("judge() believes a record whose file was stamped with the last tick before the worker's start", () => {
+  const slow = stoppedWorker(1, { endOrder: 2, errorFile: errorFile("ValueError: at once", -6) });
+  const victim = workerFacts(0, { endOrder: 0, tail: LOST_PEER });
+  assertEquals(roles([victim, slow]).cause, 1);
+});
+
 Deno.test("judge() does not blame for an exception that came of being stopped", () => {
   const stopped = stoppedWorker(1, { endOrder: 1, errorFile: errorFile("Terminated: SIGTERM", 2005) });
   const workers = [workerFacts(0, { endOrder: 0, tail: LOST_PEER }), stopped];
@@ -112,7 +118,8 @@ Deno.test("judge() names a victim when nobody else can be, and says what makes t
   const workers = [
     workerFacts(0, { endOrder: 1, tail: LOST_PEER }),
     workerFacts(1, { endOrder: 0, status: { kind: "exited", code: 0 } }),
-    stoppedWorker(2, { tail: OWN_EXCEPTION }),
+    // Read after the first failure: it may have come of the stop.
+    stoppedWorker(2, { tail: OWN_EXCEPTION, linesAfterFailure: OWN_EXCEPTION.length }),
     stoppedWorker(3, { tail: LOST_PEER }),
   ];
   assertEquals(roles(workers).cause, 0);
@@ -120,6 +127,20 @@ Deno.test("judge() names a victim when nobody else can be, and says what makes t
   assertEquals(doubts.length, 2);
   assertStringIncludes(doubts[0]!, "Rank 2, which was stopped, had printed an exception");
   assertStringIncludes(doubts[1]!, "Rank 1 had ended with code 0 while others were still working");
+});
+
+Deno.test("judge() names who had printed its exception before its peers failed, and was stopped on its way out", () => {
+  const victim = workerFacts(0, { endOrder: 0, tail: LOST_PEER });
+  const slow = (tail: readonly string[], linesAfterFailure: number) =>
+    stoppedWorker(1, { endOrder: 1, tail, linesAfterFailure });
+  const noise = ["/usr/lib/resource_tracker.py:254: UserWarning: 1 leaked semaphore", "Terminated"];
+  const { rootCause, reasons } = judge(failedAttempt([victim, slow([...OWN_EXCEPTION, ...noise], 1)]));
+  assertEquals([rootCause?.facts.rank, rootCause?.explanation.kind], [1, "exception"]);
+  assertStringIncludes(reasons[0]!, "it had printed its exception before any worker ended");
+  // One that came only after the failure, and one that the program survived.
+  assertEquals(roles([victim, slow([...OWN_EXCEPTION, ...noise], 8)]).cause, 0);
+  const survived = [...OWN_EXCEPTION, ...Array.from({ length: 9 }, (_, step) => `step ${step}`)];
+  assertEquals(roles([victim, slow(survived, 0)]).cause, 0);
 });
 
 Deno.test("judge() prefers the error file to what was printed", () => {

@@ -141,6 +141,102 @@ def peer_exits():
     all_reduce_for_ever(dist)
 
 
+def beside_peers(act):
+    """Rank 1 acts while all others work together."""
+    dist = process_group()
+    dist.barrier()
+    if RANK == 1:
+        act()
+    all_reduce_for_ever(dist)
+
+
+def peer_segfaults():
+    beside_peers(segfault)
+
+
+def peer_is_killed():
+    beside_peers(killed)
+
+
+def peer_is_terminated():
+    beside_peers(lambda: (os.kill(os.getpid(), signal.SIGTERM), time.sleep(60)))
+
+
+def peer_meets_illegal_instruction():
+    beside_peers(illegal_instruction)
+
+
+def peer_aborts():
+    beside_peers(abort)
+
+
+def peer_exits_early():
+    """With code 0, as if it had nothing left to do."""
+    beside_peers(lambda: sys.exit(0))
+
+
+def peer_lacks_a_module():
+    beside_peers(import_error)
+
+
+def peer_loses_its_loader():
+    beside_peers(data_loader_killed)
+
+
+def peer_eats_memory():
+    def eat():
+        kept = []
+        while True:
+            kept.append(bytearray(b"x" * (16 << 20)))
+
+    beside_peers(eat)
+
+
+def peer_hangs():
+    """All others wait for rank 1 in a collective operation, until it times out."""
+    import datetime
+
+    dist = process_group()
+    dist.barrier()
+    group = dist.new_group(timeout=datetime.timedelta(seconds=2))
+    dist.barrier(group)
+    if RANK == 1:
+        time.sleep(60)
+    all_reduce_for_ever(dist, group)
+
+
+def peer_raises_recorded():
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    @record
+    def main():
+        def act():
+            raise ValueError("recorded beside peers")
+
+        beside_peers(act)
+
+    main()
+
+
+def peer_raises_and_is_slow():
+    """Without @record: it has printed its exception, lost its connections, and is still on its way out."""
+    import atexit
+
+    @atexit.register
+    def put_away():
+        if RANK == 1:
+            import torch.distributed as dist
+
+            sys.stderr.flush()
+            dist.destroy_process_group()
+            time.sleep(60)
+
+    def act():
+        raise ValueError("rank 1 found a NaN")
+
+    beside_peers(act)
+
+
 def peer_raises_and_lingers():
     """The peers end first, of the lost connection; the cause is still putting things away."""
     from torch.distributed.elastic.multiprocessing.errors import record

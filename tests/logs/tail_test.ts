@@ -50,3 +50,15 @@ Deno.test("Tail shows the end of a line that is longer than all it keeps", () =>
   tail.push(utf8("0123456789"));
   assertEquals(tail.lines(), ["6789"]);
 });
+
+Deno.test("Tail.linesAfterMark counts what was ended or begun since the mark", () => {
+  const tail = new Tail();
+  tail.push(utf8("one\ntwo"));
+  assertEquals(tail.linesAfterMark, null);
+  tail.mark();
+  assertEquals(tail.linesAfterMark, 0);
+  tail.push(utf8(" and more\nthree\nfo"));
+  tail.mark();
+  tail.push(utf8("ur"));
+  assertEquals([tail.linesAfterMark, tail.lines().slice(-3)], [3, ["two and more", "three", "four"]]);
+});

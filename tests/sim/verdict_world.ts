@@ -164,6 +164,7 @@ function factsOf(worker: SimWorker, node: SimNode, localRank: number, endOrder: 
       : worker.kind === "exception" || worker.kind === "recorded"
       ? traceback
       : [],
+    linesAfterFailure: 0,
     logFiles: [],
     endedByWatchdog: null,
   };

@@ -303,6 +303,7 @@ function failedAttempt(agent: Agent, faults: Faults): FailedAttempt {
         stoppedByUs: stopRequested,
         errorFile: null,
         tail: [],
+        linesAfterFailure: 0,
         logFiles: [],
         endedByWatchdog: null,
       }];
