@@ -88,6 +88,8 @@ export class EpollAcceptor implements EpollHandler {
     this.#comeAgain();
   }
 
+  onBatchEnd(): void {}
+
   /** Serves a connection that has come in, if the service takes it. */
   serve(descriptor: number, address: SocketAddress): void {
     if (this.#service.accepts(address)) {

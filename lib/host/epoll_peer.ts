@@ -64,7 +64,11 @@ export class EpollPeer implements StorePeer, EpollHandler {
   }
 
   onOutput(): void {
-    this.#service.hasOutput(this);
+    this.#reactor.atBatchEnd(this);
+  }
+
+  onBatchEnd(): void {
+    this.write();
   }
 
   onEvents(events: number): void {
@@ -114,8 +118,9 @@ export class EpollPeer implements StorePeer, EpollHandler {
     if (this.connection.isStopped && !this.connection.isBacklogged) this.#comeAgain();
   }
 
-  /** What the kernel has not taken of the answers is lost, as with PyTorch's server. */
+  /** What the kernel does not take of the answers is lost, as with PyTorch's server. */
   end(): void {
+    this.write();
     this.destroy();
   }
 

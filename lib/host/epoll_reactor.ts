@@ -18,6 +18,8 @@ export interface EpollHandler {
   onEvents(events: number): void;
   /** What `again` asked for. */
   onAgain(): void;
+  /** What `atBatchEnd` asked for. */
+  onBatchEnd(): void;
 }
 
 export const READABLE = 1;
@@ -37,7 +39,8 @@ const TFD_CLOEXEC_NONBLOCK = 0o2004000;
 const CLOCK_MONOTONIC = 1;
 const ONE = 1n;
 
-const EVENTS_MAX = 64;
+/** Reported together: more would let the clients wait while the server reads. */
+const EVENTS_MAX = 32;
 /** struct epoll_event is packed on x86-64 only (epoll_ctl(2)); in 32-bit words. */
 const EVENT_WORDS = Deno.build.arch === "x86_64" ? 3 : 4;
 const EVENT_DATA_WORD = EVENT_WORDS - 2;
@@ -79,6 +82,7 @@ export class EpollReactor {
   #eventCount = 0;
   #eventIndex = 0;
   #again: EpollHandler[] = [];
+  #ending: EpollHandler[] = [];
   /** Readable when the runtime's loop has something to do; null: not known. */
   readonly #runtime: number | null;
   #runtimeHasWork = false;
@@ -140,6 +144,15 @@ export class EpollReactor {
     this.#wake();
   }
 
+  /**
+   * Calls `handler` once all that was reported together is handled. Reads and writes of many sockets, each in a row, take
+   * a fifth less CPU than in turns.
+   */
+  atBatchEnd(handler: EpollHandler): void {
+    this.#ending.push(handler);
+    this.#wake();
+  }
+
   async #run(): Promise<void> {
     this.#isRunning = true;
     while (this.#handlerCount > 0) {
@@ -188,8 +201,11 @@ export class EpollReactor {
       }
       this.#hadTraffic = true;
       handler.onEvents(this.#events[at]!);
-      if (++calls % CALLS_PER_LOOK === 0 && performance.now() >= end) return false;
+      if (++calls % CALLS_PER_LOOK !== 0 || performance.now() < end) continue;
+      this.#endBatch();
+      return false;
     }
+    this.#endBatch();
     if (this.#again.length === 0) return true;
     this.#hadTraffic = true;
     const again = this.#again;
@@ -198,9 +214,18 @@ export class EpollReactor {
       again[index]!.onAgain();
       if (performance.now() < end) continue;
       this.#again = [...again.slice(index + 1), ...this.#again];
+      this.#endBatch();
       return false;
     }
+    this.#endBatch();
     return true;
+  }
+
+  #endBatch(): void {
+    if (this.#ending.length === 0) return;
+    const ending = this.#ending;
+    this.#ending = [];
+    for (const handler of ending) handler.onBatchEnd();
   }
 
   #onOwnEvent(descriptor: number): void {

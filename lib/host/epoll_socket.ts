@@ -40,6 +40,8 @@ export class EpollSocket implements TcpSocket, EpollHandler {
 
   onAgain(): void {}
 
+  onBatchEnd(): void {}
+
   /** The listener has set it for all. */
   setNoDelay(): void {}
 

@@ -32,6 +32,10 @@ onLinux(
         },
         onAgain: () => {
           told.push("again");
+          reactor.atBatchEnd(handler);
+        },
+        onBatchEnd: () => {
+          told.push("end");
           resolve();
         },
       };
@@ -42,7 +46,7 @@ onLinux(
       await new Promise((resolve) => setTimeout(resolve, 10));
       reactor.again(handler);
       await promise;
-      assertEquals(told, ["events 1", "again", "again"]);
+      assertEquals(told, ["events 1", "again", "end", "again", "end"]);
     }),
 );
 
@@ -57,6 +61,7 @@ onLinux(
           turns++;
           reactor.again(handler);
         },
+        onBatchEnd: () => {},
       };
       reactor.add(descriptor, handler);
       const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -89,9 +94,10 @@ onLinux(
             resolve();
           },
           onAgain: () => {},
+          onBatchEnd: () => {},
         });
       }
-      reactor.add(descriptor, { onEvents: () => {}, onAgain: () => {} });
+      reactor.add(descriptor, { onEvents: () => {}, onAgain: () => {}, onBatchEnd: () => {} });
       await promise;
       await new Promise((resolve) => setTimeout(resolve, 5));
       assertEquals(told.length, 1);
