@@ -32,6 +32,7 @@ export interface LoadResult {
 }
 
 const WARM_UP_MS = 300;
+const WAIT_MS = 1000;
 const ENDLESS: readonly LoadName[] = ["getAdd", "mixed", "large", "ping"];
 const BUFFER_BYTES = 256 * 1024;
 const NOTHING = new Uint8Array(0);
@@ -43,6 +44,8 @@ class Client {
   /** Bytes that are still to come of the next answer. */
   dueBytes: number;
   answeredAt = 0;
+  /** Exchanges that may be sent for those that were answered. */
+  allowance = 0;
   /** What the system has not taken yet; nothing else is sent meanwhile. */
   unsent: Uint8Array<ArrayBuffer> = NOTHING;
 
@@ -57,6 +60,7 @@ class Load {
   readonly #inFlight: number;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
   readonly #gathered = new Uint8Array(BUFFER_BYTES);
+  readonly #answered: Client[] = [];
   #unfinishedCount: number;
   requests = 0;
   worstMs = 0;
@@ -76,7 +80,7 @@ class Load {
     let now = performance.now();
     const end = now + durationMs;
     while (this.#unfinishedCount > 0 && now < end) {
-      const count = this.#epoll.wait(1000);
+      const count = this.#epoll.wait(WAIT_MS);
       now = performance.now();
       for (let index = 0; index < count; index++) {
         const client = this.#clients.get(this.#epoll.socketOf(index))!;
@@ -84,6 +88,13 @@ class Load {
         if (readiness & WRITABLE) this.#onWritable(client);
         if (readiness & ~WRITABLE) this.#onReadable(client, now);
       }
+      // Reads in a row and writes in a row take less CPU than both in turns.
+      for (const client of this.#answered) {
+        const { allowance } = client;
+        client.allowance = 0;
+        this.#sendMore(client, allowance);
+      }
+      this.#answered.length = 0;
     }
   }
 
@@ -96,9 +107,15 @@ class Load {
   }
 
   #onReadable(client: Client, now: number): void {
-    const length = receive(client.socket, this.#buffer);
-    if (length === 0) throw new Error("The server closed a connection");
-    if (length < 0) return;
+    let length: number;
+    do {
+      length = receive(client.socket, this.#buffer);
+      if (length === 0) throw new Error("The server closed a connection");
+      if (length > 0) this.#onReply(client, length, now);
+    } while (length === BUFFER_BYTES);
+  }
+
+  #onReply(client: Client, length: number, now: number): void {
     let answered = 0;
     for (let left = length; left >= client.dueBytes; answered++) {
       left -= client.dueBytes;
@@ -115,7 +132,8 @@ class Load {
     }
     if (client.answeredAt > 0) this.worstMs = Math.max(this.worstMs, now - client.answeredAt);
     client.answeredAt = now;
-    this.#sendMore(client, answered);
+    if (client.allowance === 0) this.#answered.push(client);
+    client.allowance += answered;
   }
 
   /** Sends up to `count` exchanges, in one piece. */
