@@ -150,6 +150,12 @@ export class FleetNode {
     this.#deadlines.set("goodbye", now + GOODBYE_MS);
   }
 
+  /** A node that was stopped has not succeeded, whatever becomes of the others. */
+  #endJob(outcome: JobOutcome): void {
+    if (this.#leaving === null || outcome.code !== EXIT_CODES.success) this.#end(outcome);
+    else this.#stopped(this.#leaving.signal);
+  }
+
   #stopped(signal: SignalName): void {
     this.#end(stoppedBy(signal));
   }
@@ -214,7 +220,7 @@ export class FleetNode {
     switch (effect.kind) {
       case "tell":
         if (effect.nodeId !== self) this.#effects.push(effect);
-        else if (effect.message.kind === "job-over") this.#end(effect.message.outcome);
+        else if (effect.message.kind === "job-over") this.#endJob(effect.message.outcome);
         else if (effect.message.kind !== "standbys" && effect.message.kind !== "record") {
           this.#news(effect.message);
         }
@@ -278,10 +284,7 @@ export class FleetNode {
         this.#record = message.record;
         return;
       case "job-over":
-        if (this.#leaving !== null && message.outcome.code === EXIT_CODES.success) {
-          return this.#stopped(this.#leaving.signal);
-        }
-        return this.#end(message.outcome);
+        return this.#endJob(message.outcome);
       default:
         this.#news(message);
         if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
@@ -352,10 +355,7 @@ export class FleetNode {
     if (this.#agent.kind !== "in-round" || this.#agent.isOver) return;
     const { round } = this.#agent;
     this.#agent = { kind: "in-round", round, isOver: true };
-    this.#effects.push({
-      kind: "news",
-      news: { kind: "round-over", round, text: clip(text), needsReport: false },
-    });
+    this.#news({ kind: "round-over", round, text: clip(text), needsReport: false });
   }
 
   #afterLostRound(now: InstantMs): void {
@@ -390,9 +390,8 @@ export class FleetNode {
 
   #wake(now: InstantMs): void {
     for (const name of this.#deadlines.takeDue(now)) {
-      if (name === "goodbye") {
-        if (this.#leaving !== null) this.#stopped(this.#leaving.signal);
-      } else this.#giveUp();
+      if (name === "search") this.#giveUp();
+      else if (this.#leaving !== null) this.#stopped(this.#leaving.signal);
     }
     this.#toCoordinator({ kind: "wakeup" }, now);
   }

@@ -1,0 +1,185 @@
+/** Jobs of several nodes whose launchers all run on this machine: one port, real processes, real signals. */
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { delay } from "@std/async/delay";
+import { killMarked, newMark } from "./processes.ts";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+/** Tells its place, then does what stands behind it. */
+const TELL =
+  'echo "RANK $RANK of $WORLD_SIZE at $MASTER_ADDR:$MASTER_PORT restart $TORCHELASTIC_RESTART_COUNT"; ';
+
+interface Node {
+  readonly pid: number;
+  /** What it has printed so far, both streams. */
+  output(): string;
+  signal(signal: Deno.Signal): void;
+  /** Exit code; 128 + n for signal n. */
+  readonly ended: Promise<number>;
+}
+
+interface Fleet {
+  /** Starts one launcher; `script` is what each worker does. */
+  start(options: readonly string[], script: string): Node;
+  /** Waits until `isTrue`. */
+  until(what: string, isTrue: () => boolean): Promise<void>;
+}
+
+const WAIT_MS = 20_000;
+
+async function fleet(body: (fleet: Fleet) => Promise<void>): Promise<void> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const mark = newMark();
+  const ends: Promise<unknown>[] = [];
+  const start: Fleet["start"] = (options, script) => {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "-A", "--quiet"],
+        ...[MAIN, "--nproc-per-node=1", "--rdzv-backend=c10d", `--rdzv-endpoint=localhost:${port}`],
+        ...[...options, "--no-python", "sh", "-c", TELL + script],
+      ],
+      env: mark.env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    let text = "";
+    const read = async (stream: ReadableStream<Uint8Array>) => {
+      for await (const chunk of stream.pipeThrough(new TextDecoderStream())) text += chunk;
+    };
+    const ended = Promise.all([child.status, read(child.stdout), read(child.stderr)]).then(([{ code }]) =>
+      code
+    );
+    ends.push(ended);
+    return { pid: child.pid, output: () => text, signal: (signal) => child.kill(signal), ended };
+  };
+  const until: Fleet["until"] = async (what, isTrue) => {
+    const deadline = performance.now() + WAIT_MS;
+    while (!isTrue()) {
+      assert(performance.now() < deadline, `Not seen in ${WAIT_MS} ms: ${what}`);
+      await delay(20);
+    }
+  };
+  try {
+    await body({ start, until });
+  } finally {
+    killMarked(mark);
+    await Promise.all(ends);
+  }
+}
+
+const ranksOf = (node: Node) => [...node.output().matchAll(/RANK (\d+) of (\d+) at (\S+) restart (\d+)/g)];
+const lastRank = (node: Node) => ranksOf(node).at(-1)?.slice(1);
+
+Deno.test("fleet: two nodes make one world with one address, and end together", () =>
+  fleet(async ({ start }) => {
+    const nodes = [start(["--nnodes=2"], "sleep 0.2"), start(["--nnodes=2"], "sleep 0.2")];
+    assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [0, 0]);
+    const [a, b] = nodes.map((node) => lastRank(node)!);
+    assertEquals([a![0], b![0]].sort(), ["0", "1"]);
+    assertEquals([a![1], b![1]], ["2", "2"]);
+    assertEquals(a![2], b![2]);
+  }));
+
+Deno.test("fleet: a worker's failure restarts all, with one budget, and ends all with one code and one verdict", () =>
+  fleet(async ({ start }) => {
+    const options = ["--nnodes=2", "--max-restarts=1"];
+    const script = 'if [ "$RANK" = 1 ]; then echo boom >&2; exit 7; fi; sleep 60';
+    const nodes = [start(options, script), start(options, script)];
+    assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [1, 1]);
+    for (const node of nodes) {
+      assertEquals(ranksOf(node).map((match) => match[4]), ["0", "1"]);
+      const verdict = node.output().match(/Root Cause[\s\S]*?-{20}/)?.[0] ?? "";
+      assertStringIncludes(verdict, "rank      : 1 (local_rank: 0)");
+      assertStringIncludes(verdict, "exitcode  : 7");
+      assertStringIncludes(verdict, "boom");
+    }
+  }));
+
+Deno.test("fleet: a node that is stopped leaves, and the others go on without it at no cost", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=1:2", "--rdzv-conf=last_call_timeout=1"];
+    const host = start(options, 'if [ "$WORLD_SIZE" = 1 ]; then exit 0; fi; exec sleep 60');
+    const guest = start(options, "exec sleep 60");
+    await until("both run", () => lastRank(guest)?.[1] === "2");
+    guest.signal("SIGTERM");
+    assertEquals(await guest.ended, 143);
+    assertEquals(await host.ended, 0);
+    assertEquals(lastRank(host)?.slice(0, 2), ["0", "1"]);
+    assertEquals(lastRank(host)?.[3], "0");
+  }));
+
+Deno.test("fleet: a killed launcher is noticed, and a new one takes its place and its rank", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=2", "--max-restarts=1", "--rdzv-conf=join_timeout=20"];
+    const script = 'if [ "$TORCHELASTIC_RESTART_COUNT" = 1 ]; then exit 0; fi; exec sleep 60';
+    const host = start(options, script);
+    const first = start(options, script);
+    await until("both run", () => lastRank(host) !== undefined && lastRank(first) !== undefined);
+    first.signal("SIGKILL");
+    const second = start(options, script);
+    assertEquals(await Promise.all([host.ended, second.ended]), [0, 0]);
+    assertEquals(lastRank(second)?.slice(0, 2), lastRank(first)?.slice(0, 2));
+    assertStringIncludes(host.output(), "was lost: its connection broke");
+  }));
+
+Deno.test("fleet: when the host is killed another node takes over, where MIN is more than half of MAX", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=2:3", "--rdzv-conf=last_call_timeout=20"];
+    const script = 'if [ "$WORLD_SIZE" = 2 ]; then exit 0; fi; exec sleep 60';
+    const nodes = [start(options, script)];
+    nodes.push(start(options, script), start(options, script));
+    await until("all run", () => nodes.every((node) => lastRank(node)?.[1] === "3"));
+    const host = nodes.find((node) => node.output().includes("take part"))!;
+    host.signal("SIGKILL");
+    const others = nodes.filter((node) => node !== host);
+    assertEquals(await Promise.all(others.map(({ ended }) => ended)), [0, 0]);
+    assertEquals(others.map((node) => lastRank(node)?.[1]), ["2", "2"]);
+    assertEquals(lastRank(others[0]!)?.[2], lastRank(others[1]!)?.[2]);
+  }));
+
+Deno.test("fleet: nodes that don't belong together are told why, and the others are not disturbed", () =>
+  fleet(async ({ start }) => {
+    const host = start(["--nnodes=2", "--rdzv-conf=join_timeout=5"], "exit 0");
+    const refused = [
+      start(["--nnodes=3", "--rdzv-conf=join_timeout=5"], "exit 0"),
+      start(["--nnodes=2", "--rdzv-id=other", "--rdzv-conf=join_timeout=5"], "exit 0"),
+    ];
+    // Whoever binds the port first is the host: the others are strangers to it.
+    const codes = await Promise.all([host, ...refused].map(({ ended }) => ended));
+    assertEquals(codes, [1, 1, 1]);
+    const texts = [host, ...refused].map((node) => node.output());
+    assertEquals(
+      texts.filter((text) => /refused this node: it (was started with other settings|serves job)/.test(text))
+        .length,
+      2,
+    );
+    assertEquals(texts.filter((text) => text.includes("Waited 5 s for nodes: 1 of")).length, 1);
+  }));
+
+Deno.test("fleet: SIGINT on one node ends the job on all", () =>
+  fleet(async ({ start, until }) => {
+    const nodes = [start(["--nnodes=2"], "exec sleep 60"), start(["--nnodes=2"], "exec sleep 60")];
+    await until("both run", () => nodes.every((node) => lastRank(node) !== undefined));
+    nodes[1]!.signal("SIGINT");
+    assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [130, 130]);
+  }));
+
+Deno.test("fleet: static rendezvous meets at its port, whoever starts first, with the ranks that were given", () =>
+  fleet(async ({ start, until }) => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    const options = (rank: number) => [
+      ...["--nnodes=2", "--rdzv-backend=static", "--rdzv-endpoint="],
+      ...["--master-addr=127.0.0.1", `--master-port=${port}`, `--node-rank=${rank}`],
+    ];
+    const guest = start(options(1), "exit 0");
+    await until("it says what it waits for", () => guest.output().includes("Waiting for the job's host"));
+    const host = start(options(0), "exit 0");
+    assertEquals(await Promise.all([host.ended, guest.ended]), [0, 0]);
+    assertEquals(lastRank(host)?.slice(0, 3), ["0", "2", `127.0.0.1:${port}`]);
+    assertEquals(lastRank(guest)?.slice(0, 3), ["1", "2", `127.0.0.1:${port}`]);
+  }));
