@@ -9,6 +9,7 @@ import type { Consoles } from "./console.ts";
 import type { LogDirectory } from "./log_directory.ts";
 import { AttemptOutput } from "./output_attempt.ts";
 import { OutputPlaces } from "./output_places.ts";
+import type { PipeTaker } from "./pipe_taker.ts";
 import type { Poller } from "./poller.ts";
 import type { Terminals } from "./pty.ts";
 
@@ -70,6 +71,7 @@ export class OutputHub {
   readonly #poller: Poller | undefined;
   readonly #terminals: Terminals | undefined;
   #attempts = 0;
+  #takerMade: Promise<PipeTaker | null> | undefined;
 
   private constructor(context: OutputContext, terminals?: { poller: Poller; terminals: Terminals }) {
     this.#context = context;
@@ -113,7 +115,20 @@ export class OutputHub {
     }
     const { attempt, round } = options;
     const places = new OutputPlaces(this.#context, { path, attempt, round, place, isFirst });
-    return new AttemptOutput(this.#context, { path, isFirst, places, terminals: this.#terminals });
+    return new AttemptOutput(this.#context, {
+      path,
+      isFirst,
+      places,
+      terminals: this.#terminals,
+      taker: () => this.#taker(),
+    });
+  }
+
+  /** Made when the first worker is chatty. */
+  #taker(): Promise<PipeTaker | null> {
+    return this.#takerMade ??= import("./pipe_taker.ts").then(
+      ({ PipeTaker }) => new PipeTaker(),
+    ).catch(() => null);
   }
 
   /** The launcher's window has a new size. */
@@ -128,6 +143,7 @@ export class OutputHub {
     stderr.mix.flush();
     this.#terminals?.close();
     await this.#poller?.close();
+    await (await this.#takerMade)?.close();
     await Promise.all([stdout.writer.flush(deadlineMs), stderr.writer.flush(deadlineMs)]);
   }
 }

@@ -16,6 +16,7 @@ import { AttemptFiles, type AttemptFilesOptions } from "./output_files.ts";
 import type { OutputPlaces } from "./output_places.ts";
 import { type ByteSource, Gatherer, PipeSource, pump } from "./output_pump.ts";
 import { StreamSinks, TurnTimer } from "./output_sinks.ts";
+import type { PipeTaker } from "./pipe_taker.ts";
 import type { Terminals, TerminalSource } from "./pty.ts";
 import type { FileSink } from "./sinks.ts";
 import { fileSize, fileTail, type WorkerActivity, workerActivity } from "./worker_activity.ts";
@@ -43,13 +44,18 @@ interface WorkerOutput {
 
 export interface AttemptOptions extends AttemptFilesOptions {
   readonly terminals: Terminals | undefined;
+  /** Reads chatty workers' pipes in a cheaper way; null: there is none here. */
+  readonly taker: () => Promise<PipeTaker | null>;
 }
 
+/** A worker's own numbers of its streams. */
+const DESCRIPTORS = { stdout: 1, stderr: 2 } as const;
 const STREAMS: readonly StreamName[] = ["stdout", "stderr"];
 
 export class AttemptOutput {
   readonly #context: OutputContext;
   readonly #terminals: Terminals | undefined;
+  readonly #taker: () => Promise<PipeTaker | null>;
   readonly #workers = new Map<number, WorkerOutput>();
   readonly #gatherer = new Gatherer();
   readonly #sources = new Set<ByteSource>();
@@ -66,6 +72,7 @@ export class AttemptOutput {
   constructor(context: OutputContext, options: AttemptOptions) {
     this.#context = context;
     this.#terminals = options.terminals;
+    this.#taker = options.taker;
     this.#files = new AttemptFiles(context, options);
     this.#places = options.places;
     const { stdout, stderr } = context.consoles;
@@ -97,11 +104,17 @@ export class AttemptOutput {
   }
 
   /** Worker `localRank` runs: from now on its output is read. `child` has the streams that were to be piped. */
-  attach(localRank: number, child: Readonly<Record<StreamName, ReadableStream<Uint8Array> | null>>): void {
+  attach(
+    localRank: number,
+    child: Readonly<Record<StreamName, ReadableStream<Uint8Array> | null>> & { readonly pid?: number },
+  ): void {
     for (const name of STREAMS) {
       const { target, terminal } = this.#worker(localRank).streams[name];
       if (target.kind !== "piped" && target.kind !== "terminal") continue;
-      const source = terminal ?? new PipeSource(assertDefined(child[name], "The worker's pipe"));
+      const takeover = child.pid === undefined
+        ? undefined
+        : { pid: child.pid, number: DESCRIPTORS[name], taker: this.#taker };
+      const source = terminal ?? new PipeSource(assertDefined(child[name], "The worker's pipe"), takeover);
       this.#sources.add(source);
       const pumped = pump(source, this.#openSinks(localRank, name), this.#gatherer);
       this.#pumps.push(pumped.finally(() => this.#sources.delete(source)));

@@ -8,7 +8,7 @@
 
 import { assertDefined, unreachable } from "../core/assert.ts";
 import { EXIT_CODES, type SignalName } from "../core/errors.ts";
-import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.ts";
+import { Deadlines, earliest, type InstantMs } from "../core/time.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
 import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
@@ -16,8 +16,8 @@ import type { JobRecord } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import type { HostMessage, NodeMessage, Standby } from "./message_codec.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
-import { appointStandbys, hostOf } from "./standby.ts";
-import { clip } from "./texts.ts";
+import { appointStandbys, hostOf, whereToLook } from "./standby.ts";
+import { clip, hostNotFound, waitingForHost } from "./texts.ts";
 
 /** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
 const CANDIDATE_MS = 3_000;
@@ -95,7 +95,7 @@ export class FleetNode {
         if (this.#role === "guest") this.#hear(event.message, now);
         break;
       case "link-failed":
-        this.#lastProblem = event.problem;
+        this.#onLinkFailed(event.problem, now);
         break;
       case "link-ended":
         if (this.#role === "guest") this.#onLinkEnded(event.end, now);
@@ -291,6 +291,14 @@ export class FleetNode {
     }
   }
 
+  #onLinkFailed(problem: string, now: InstantMs): void {
+    const until = this.#deadlines.get("search");
+    if (problem === this.#lastProblem || until === undefined) return;
+    this.#lastProblem = problem;
+    const waiting = waitingForHost(this.#address, problem, until - now, this.#options.settings);
+    this.#news({ kind: "waiting", waiting });
+  }
+
   #onLinkEnded(end: LinkEnd, now: InstantMs): void {
     const wasLinked = this.#isLinked;
     this.#isLinked = false;
@@ -319,12 +327,7 @@ export class FleetNode {
       return this.#loseRound(text);
     }
     if (canGoOn) {
-      // Those before this one in the list get their chance first.
-      const place = this.#standbyPlace;
-      const before = this.#candidates;
-      this.#candidates = (place === null ? this.#standbys : this.#standbys.slice(0, place))
-        .map(({ address }) => address);
-      if (place === null) this.#candidates = [...this.#candidates, ...before];
+      this.#candidates = whereToLook(this.#standbys, this.#standbyPlace, this.#candidates);
       this.#dead = end.kind === "dead" ? [assertDefined(this.#hostId)] : [];
       this.#loseRound(text);
       if (this.#candidates.length === 0) return this.#takeOver(now);
@@ -373,10 +376,7 @@ export class FleetNode {
   }
 
   #giveUp(): void {
-    const tried = `Waited ${durationText(this.#options.settings.joinMs)} for the job's host at ${
-      this.#candidates.join(", ")
-    }`;
-    this.#fail(this.#lastProblem === "" ? tried : `${tried}: it ${this.#lastProblem}`);
+    this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));
   }
 
   #say(text: string): void {

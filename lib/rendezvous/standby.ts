@@ -32,6 +32,19 @@ export function appointStandbys(
   ];
 }
 
+/**
+ * Where a node looks for a new host, in order. A stand-by (`place` is its own) gives those before it their chance, and has
+ * none to look for if it is the first; all others try every stand-by and then where the host was `before`.
+ */
+export function whereToLook(
+  standbys: readonly Standby[],
+  place: number | null,
+  before: readonly string[],
+): readonly string[] {
+  const addresses = standbys.map(({ address }) => address);
+  return place === null ? [...addresses, ...before] : addresses.slice(0, place);
+}
+
 /** The host of HOST:PORT. */
 export function hostOf(address: string): string {
   return address.slice(0, address.lastIndexOf(":")).replace(/^\[|\]$/g, "");

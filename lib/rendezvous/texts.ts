@@ -1,5 +1,6 @@
 /** How nodes, rounds and waiting are named in messages. */
 
+import { durationText } from "../core/time.ts";
 import type { Waiting } from "./meeting.ts";
 import type { NodeInfo } from "./ranks.ts";
 import type { LostSeat } from "./round.ts";
@@ -63,6 +64,29 @@ export function waitingForNodes(
 /** For a node beyond MAX. */
 export function waitingForSeat(present: number, { nodesMin: min, nodesMax: max }: JobSettings): Waiting {
   return { text: "for a free seat", present, min, max, leftMs: null };
+}
+
+/** For a guest whose host does not answer yet. */
+export function waitingForHost(
+  address: string,
+  problem: string,
+  leftMs: number,
+  { nodesMin: min, nodesMax: max }: JobSettings,
+): Waiting {
+  return {
+    text: clip(`for the job's host at ${address}, which ${problem}`),
+    present: 0,
+    min,
+    max,
+    leftMs: Math.max(0, Math.round(leftMs)),
+  };
+}
+
+/** Why a guest gives up; `problem`: what the last attempt met, a clause without subject; "": nothing is known. */
+export function hostNotFound(addresses: readonly string[], joinMs: number, problem: string): string {
+  const tried = `Waited ${durationText(joinMs)} for the job's host at ${addresses.join(", ")}`;
+  const hint = "the node with that address hosts it; where no node has it, rdzv-conf is_host=1 names one";
+  return problem === "" ? tried : `${tried}: it ${problem} (${hint})`;
 }
 
 function namesText(names: readonly string[]): string {
