@@ -24,7 +24,7 @@ class Candidate {
 
   constructor(etcd: EtcdMembers, jobId: string, nodeId: string) {
     this.#cluster = new EtcdCluster(etcd.urls);
-    const settings = { jobId, nodeId, address: `${nodeId}:1`, ttlMs: TTL_MS };
+    const settings = { jobId, nodeId, ttlMs: TTL_MS };
     this.election = new EtcdElection(new EtcdV3(this.#cluster), settings, (news) => {
       this.#news.push(news);
       this.#wake();
@@ -48,9 +48,9 @@ async function takeOverMs(
   how: "proof" | "leave" | "silence",
 ): Promise<number> {
   const first = new Candidate(etcd, jobId, "first"), second = new Candidate(etcd, jobId, "second");
-  first.election.ask({ kind: "stand" });
+  first.election.ask({ kind: "stand", address: "first:1" });
   await first.until(({ kind }) => kind === "elected");
-  second.election.ask({ kind: "stand" });
+  second.election.ask({ kind: "stand", address: "second:1" });
   await second.until(({ kind }) => kind === "host-is");
   const start = performance.now();
   if (how === "leave") first.election.ask({ kind: "leave", over: false });
@@ -64,7 +64,7 @@ async function takeOverMs(
 
 async function electedMs(etcd: EtcdMembers, jobId: string): Promise<number> {
   const start = performance.now(), one = new Candidate(etcd, jobId, "one");
-  one.election.ask({ kind: "stand" });
+  one.election.ask({ kind: "stand", address: "one:1" });
   const end = await one.until(({ kind }) => kind === "elected");
   one.close();
   return end - start;
@@ -72,7 +72,7 @@ async function electedMs(etcd: EtcdMembers, jobId: string): Promise<number> {
 
 async function saveMs(etcd: EtcdMembers): Promise<number> {
   const one = new Candidate(etcd, "saves", "one");
-  one.election.ask({ kind: "stand" });
+  one.election.ask({ kind: "stand", address: "one:1" });
   await one.until(({ kind }) => kind === "elected");
   const job = utf8("x".repeat(1000)), start = performance.now();
   for (let id = 1; id <= SAVES; id++) {

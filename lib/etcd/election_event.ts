@@ -7,15 +7,16 @@ import type { V3Answer, V3Request } from "./v3_wire.ts";
 export interface ElectionSettings {
   readonly jobId: string;
   readonly nodeId: string;
-  /** Where the others would reach this node: "host:port". */
-  readonly address: string;
   /** keep_alive_interval × keep_alive_max_attempt. */
   readonly ttlMs: number;
 }
 
 export type ElectionEvent =
-  /** Take part; also after `deposed`, once nothing of this node's world is alive. */
-  | { readonly kind: "stand" }
+  /**
+   * Take part; also after `deposed`, once nothing of this node's world is alive. `address`: where the others would reach
+   * this node, "host:port".
+   */
+  | { readonly kind: "stand"; readonly address: string }
   | { readonly kind: "answered"; readonly id: number; readonly answer: V3Answer }
   /** No member answered in time: it may have happened all the same. `refused`: etcd said no, so it has not. */
   | { readonly kind: "unanswered"; readonly id: number; readonly text: string; readonly refused: boolean }

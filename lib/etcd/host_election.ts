@@ -16,7 +16,6 @@ import { Deadlines, type InstantMs } from "../core/time.ts";
 import type { ElectionEffect, ElectionEvent, ElectionSettings } from "./election_event.ts";
 import {
   decodeHost,
-  holdsJob,
   type Host,
   type HostKeys,
   hostKeys,
@@ -24,7 +23,6 @@ import {
   lookRequest,
   nextEpoch,
   removeRequest,
-  saveRequest,
   takeRequest,
   viewOf,
 } from "./host_keys.ts";
@@ -36,18 +34,22 @@ import {
   LOOK_AGAIN_LEASES,
   renewEveryMs,
 } from "./host_timing.ts";
+import { KEEP_RECORD_MS, RecordKeeper, type RecordPurpose } from "./record_keeper.ts";
 import type { Change } from "./v3_watch.ts";
 import type { KeyValue, LeaseId, V3Answer, V3Request } from "./v3_wire.ts";
 
-type Purpose = "look" | "grant" | "take" | "renew" | "save" | "remove" | "revoke";
+type Purpose = "look" | "grant" | "take" | "renew" | "remove" | "revoke" | RecordPurpose;
 
 interface Reign {
   readonly host: Host;
   /** Create revision of the host key. */
   readonly revision: number;
-  /** Revision of the job's record as we know it. */
-  jobRevision: number;
 }
+
+type TimerName = "depose" | "renew" | "keep" | "look" | "retry" | "left";
+
+/** What is between a host and etcd, and means nothing once it is deposed. */
+const OF_A_REIGN: readonly Purpose[] = ["renew", "save", "grant-record", "keep-record"];
 
 /** How long `leave` waits for etcd before it counts as done: the lease ends by itself. */
 const LEAVE_MS_MAX = 2000;
@@ -56,10 +58,14 @@ export class HostElection {
   readonly #settings: ElectionSettings;
   readonly #keys: HostKeys;
   readonly #prng: Prng;
-  readonly #timers = new Deadlines<"depose" | "renew" | "look" | "retry" | "left">();
+  readonly #timers = new Deadlines<TimerName>();
+  readonly #keeper: RecordKeeper;
+  #now: InstantMs = 0;
   readonly #open = new Map<number, { readonly purpose: Purpose; readonly sentAt: InstantMs }>();
   #effects: ElectionEffect[] = [];
   #nextId = 1;
+  /** Where the others would reach this node: "host:port". */
+  #address = "";
   #standing = false;
   #leaving = false;
   #lease: Lease | null = null;
@@ -69,14 +75,17 @@ export class HostElection {
   #isWatching = false;
   /** What was told last: create revision of the host key, 0 for none. */
   #told = -1;
-  #wanted: { readonly id: number; readonly job: Uint8Array } | null = null;
-  #saving: { readonly id: number; readonly job: Uint8Array } | null = null;
   #failures = 0;
 
   constructor(settings: ElectionSettings, prng: Prng) {
     this.#settings = settings;
     this.#keys = hostKeys(settings.jobId);
     this.#prng = prng;
+    this.#keeper = new RecordKeeper(
+      this.#keys,
+      (purpose, request) => this.#request(purpose, request, this.#now),
+      (id) => void this.#effects.push({ kind: "saved", id }),
+    );
   }
 
   /** Its epoch while this node is the host; null: it is not, as far as it can know without being woken. */
@@ -86,6 +95,7 @@ export class HostElection {
 
   step(event: ElectionEvent, now: InstantMs): ElectionEffect[] {
     assert(this.#effects.length === 0, "The election is being stepped already");
+    this.#now = now;
     // Before anything else, whatever the event: it may be the first after a long freeze.
     this.#wake(now);
     this.#take(event, now);
@@ -101,6 +111,7 @@ export class HostElection {
   #take(event: ElectionEvent, now: InstantMs): void {
     switch (event.kind) {
       case "stand":
+        this.#address = event.address;
         this.#standing = true;
         if (this.#view === null) this.#look(now);
         else this.#campaign(now);
@@ -123,9 +134,8 @@ export class HostElection {
       case "host-died":
         return this.#remove(event.epoch, now);
       case "save":
-        if (this.#reign === null) return;
-        this.#wanted = { id: event.id, job: event.job };
-        return this.#save(now);
+        if (this.#reign !== null) this.#keeper.save(event.id, event.job);
+        return;
       case "leave":
         return this.#leave(event.over, now);
       case "wakeup":
@@ -147,8 +157,12 @@ export class HostElection {
         case "look":
           this.#look(now);
           break;
+        case "keep":
+          this.#timers.set("keep", now + KEEP_RECORD_MS);
+          this.#keeper.keep();
+          break;
         case "retry":
-          this.#save(now);
+          if (this.#reign !== null) this.#keeper.goOn();
           if (this.#reign === null || !this.#isWatching) this.#look(now);
           break;
         case "left":
@@ -169,9 +183,10 @@ export class HostElection {
       case "transaction":
         return this.#transacted(purpose, answer, now);
       case "lease-grant":
+        if (purpose === "grant-record") return this.#keeper.granted(answer.lease);
         return this.#granted(answer.lease, answer.ttlSeconds * 1000, sentAt, now);
       case "lease-keep-alive":
-        return this.#renewed(answer.ttlSeconds, sentAt, now);
+        return purpose === "renew" ? this.#renewed(answer.ttlSeconds, sentAt, now) : undefined;
       case "lease-revoke":
       case "authenticate":
         return;
@@ -182,10 +197,10 @@ export class HostElection {
 
   #transacted(purpose: Purpose, answer: V3Answer & { kind: "transaction" }, now: InstantMs): void {
     if (purpose === "remove" && answer.succeeded) return this.#leaving ? this.#left() : this.#look(now);
-    if (purpose === "save" && answer.succeeded) return this.#saved(answer.revision, now);
+    if (purpose === "save" && answer.succeeded) return this.#keeper.saved(answer.revision);
     const view = viewOf(this.#keys, answer);
     if (this.#leaving) return purpose === "remove" ? this.#left() : undefined;
-    if (purpose === "save") this.#notSaved(view, now);
+    if (purpose === "save") this.#keeper.notSaved(view);
     const told = this.#told;
     this.#see(view, now);
     // What a look found first the watch should have told: it may have gone silent.
@@ -209,11 +224,11 @@ export class HostElection {
   #unanswered(purpose: Purpose, { text, refused }: { text: string; refused: boolean }, now: InstantMs): void {
     if (this.#failures === 0) this.#effects.push({ kind: "trouble", text });
     this.#failures++;
-    if (purpose === "save") this.#saving = null;
+    if (purpose === "save" || purpose === "grant-record") this.#keeper.lost(purpose);
     // etcd may know no more of the lease than we do; the next attempt gets a new one.
     if (purpose === "take" && refused) this.#lease = null;
     if (purpose === "remove" && this.#leaving) return this.#left();
-    if (purpose === "revoke") return;
+    if (purpose === "revoke" || purpose === "keep-record") return;
     const delay = backoffMs(this.#failures, this.#settings.ttlMs, this.#prng);
     if (purpose === "renew") this.#timers.set("renew", now + delay);
     else this.#timers.set("retry", now + delay);
@@ -247,7 +262,7 @@ export class HostElection {
     const host = decodeHost(kv.value);
     if (host === null) {
       this.#effects.push({ kind: "trouble", text: `${this.#keys.host} holds what no host of a job writes` });
-    } else if (host.nodeId === this.#settings.nodeId && host.address === this.#settings.address) {
+    } else if (host.nodeId === this.#settings.nodeId && host.address === this.#address) {
       // Left by this node's own past: nobody else can listen there.
       this.#remove(host.epoch, now);
     } else this.#effects.push({ kind: "host-is", host });
@@ -258,7 +273,9 @@ export class HostElection {
     // Too late to be told: the key goes away with its lease.
     if (host === null || now >= deposeAt(this.#lease!)) return this.#dropLease(now);
     this.#told = kv.createRevision;
-    this.#reign = { host, revision: kv.createRevision, jobRevision: view.job?.modRevision ?? 0 };
+    this.#reign = { host, revision: kv.createRevision };
+    this.#keeper.begin(kv.createRevision, view);
+    this.#timers.set("keep", now + KEEP_RECORD_MS);
     this.#armLease(now);
     this.#effects.push({ kind: "elected", epoch: host.epoch, job: view.job?.value ?? null });
   }
@@ -267,8 +284,9 @@ export class HostElection {
     if (this.#reign === null) return;
     this.#reign = null;
     this.#standing = false;
-    this.#wanted = this.#saving = null;
-    this.#timers.clear("retry");
+    this.#keeper.end();
+    for (const [id, { purpose }] of this.#open) if (OF_A_REIGN.includes(purpose)) this.#open.delete(id);
+    for (const name of ["retry", "keep"] as const) this.#timers.clear(name);
     this.#effects.push({ kind: "deposed", text });
     this.#dropLease(now);
     this.#told = -1;
@@ -280,11 +298,11 @@ export class HostElection {
     if (!this.#standing || this.#reign !== null || this.#view === null || this.#view.host !== null) return;
     if (this.#isOpen("grant") || this.#isOpen("take") || this.#isOpen("look")) return;
     if (this.#lease !== null && now >= deposeAt(this.#lease)) this.#dropLease(now);
-    const { nodeId, address, ttlMs } = this.#settings;
+    const { nodeId, ttlMs } = this.#settings;
     if (this.#lease === null) {
       return this.#request("grant", { kind: "lease-grant", ttlSeconds: Math.ceil(ttlMs / 1000) }, now);
     }
-    const host: Host = { epoch: nextEpoch(this.#view), nodeId, address };
+    const host: Host = { epoch: nextEpoch(this.#view), nodeId, address: this.#address };
     this.#request("take", takeRequest(this.#keys, host, this.#lease.id, this.#view), now);
   }
 
@@ -329,33 +347,6 @@ export class HostElection {
     this.#request("revoke", { kind: "lease-revoke", lease }, now);
   }
 
-  #save(now: InstantMs): void {
-    if (this.#reign === null || this.#saving !== null || this.#wanted === null) return;
-    this.#saving = this.#wanted;
-    const { revision, jobRevision } = this.#reign;
-    this.#request("save", saveRequest(this.#keys, revision, this.#saving.job, jobRevision), now);
-  }
-
-  #saved(jobRevision: number, now: InstantMs): void {
-    const saving = this.#saving;
-    this.#saving = null;
-    if (this.#reign === null || saving === null) return;
-    this.#reign.jobRevision = jobRevision;
-    if (this.#wanted === saving) this.#wanted = null;
-    this.#effects.push({ kind: "saved", id: saving.id });
-    this.#save(now);
-  }
-
-  /** The record was not as expected: it has been written by an attempt of ours whose answer was lost, or we are deposed. */
-  #notSaved(view: HostView, now: InstantMs): void {
-    const saving = this.#saving;
-    if (this.#reign === null || saving === null || view.host?.createRevision !== this.#reign.revision) return;
-    if (holdsJob(view, saving.job)) return this.#saved(view.job!.modRevision, now);
-    this.#saving = null;
-    this.#reign.jobRevision = view.job?.modRevision ?? 0;
-    this.#save(now);
-  }
-
   /** Takes the key away from a host that is dead, so that another can follow before its lease ends. */
   #remove(epoch: number, now: InstantMs): void {
     const kv = this.#view?.host ?? null;
@@ -377,13 +368,15 @@ export class HostElection {
     }
     // The lease ends by itself: revoked first, it would take the host key away before the record.
     this.#request("remove", removeRequest(this.#keys, reign.revision, over), now);
-    for (const name of ["depose", "renew", "retry"] as const) this.#timers.clear(name);
+    for (const name of ["depose", "renew", "keep", "retry"] as const) this.#timers.clear(name);
     this.#timers.set("left", now + LEAVE_MS_MAX);
   }
 
   #left(): void {
     this.#effects.push({ kind: "left" });
-    for (const name of ["depose", "renew", "look", "retry", "left"] as const) this.#timers.clear(name);
+    for (const name of ["depose", "renew", "keep", "look", "retry", "left"] as const) {
+      this.#timers.clear(name);
+    }
     this.#open.clear();
   }
 

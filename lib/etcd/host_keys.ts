@@ -64,13 +64,13 @@ export function takeRequest(keys: HostKeys, host: Host, lease: string, view: Hos
 export function saveRequest(
   keys: HostKeys,
   hostRevision: number,
-  job: Uint8Array,
+  { job, lease }: { readonly job: Uint8Array; readonly lease: string },
   jobRevision: number,
 ): V3Request {
   return {
     kind: "transaction",
     compare: [isStillHost(keys, hostRevision), { key: keys.job, modRevision: jobRevision }],
-    success: [{ kind: "put", key: keys.job, value: job }],
+    success: [{ kind: "put", key: keys.job, value: job, lease }],
     failure: ranges(keys),
   };
 }

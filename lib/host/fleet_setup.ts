@@ -44,7 +44,8 @@ export function endText(
 
 export function jobSettings(plan: LaunchPlan, meeting: MeetingPlan): JobSettings {
   const { jobId, nodesMin, nodesMax, maxRestarts } = plan;
-  const { nodesStep, joinMs, lastCallMs, exitBarrierMs, onNodeLoss, failover } = meeting;
+  const { nodesStep, joinMs, lastCallMs, exitBarrierMs, onNodeLoss } = meeting;
+  const failover = meeting.failover && meeting.backend === "etcd-v3" ? "elected" : meeting.failover;
   // Static rendezvous has one size, whatever MIN says (torchrun.md 4.6).
   const min = meeting.backend === "static" ? nodesMax : nodesMin;
   return {

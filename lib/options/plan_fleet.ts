@@ -51,8 +51,9 @@ export function planFleet(
     keepAliveAttempts: seconds("keep_alive_max_attempt", KEEP_ALIVE_ATTEMPTS),
     exitBarrierMs: values.exitBarrierTimeout * 1000,
     onNodeLoss: values.onNodeLoss,
-    // Then no two sides of a cut can both have enough nodes.
-    failover: !values.noFailover && choice.backend === "c10d" && 2 * nodes.min > nodes.max,
+    // Then no two sides of a cut can both have enough nodes; with etcd-v3 only one can have its word.
+    failover: !values.noFailover &&
+      (choice.backend === "etcd-v3" || choice.backend === "c10d" && 2 * nodes.min > nodes.max),
     localAddress: values.localAddr,
     nodeId: values.nodeId,
     nodeRank: givenName(parsed, "nodeRank") === undefined ? null : values.nodeRank,

@@ -29,7 +29,7 @@ export interface FormingSituation {
 export function decideForming(situation: FormingSituation): Forming {
   const { settings, ready, record, dead, hasFormed, isTakeover, isAnyPending } = situation;
   const here = new Set(ready.map(({ nodeId }) => nodeId));
-  const mayForm = !settings.failover || mayFormNext(record, here, dead);
+  const mayForm = settings.failover !== true || mayFormNext(record, here, dead);
   const size = mayForm ? roundSize(ready.length, settings) : null;
   if (size === null) return { kind: "too-few" };
   if (ready.length >= settings.nodesMax) return { kind: "form", size };

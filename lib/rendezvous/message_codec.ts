@@ -221,6 +221,16 @@ function outcomeOf(fields: JsonFields, verdict: Uint8Array | null): JobOutcome {
   };
 }
 
+/** What a job has come to, for a place that outlives its host. */
+export function encodeRecord(record: JobRecord): Uint8Array {
+  return utf8(JSON.stringify(record));
+}
+
+/** @throws {MessageError} It is none. */
+export function decodeRecord(bytes: Uint8Array): JobRecord {
+  return recordOf(JsonFields.parse(fromUtf8(bytes), "record"));
+}
+
 function recordOf(fields: JsonFields): JobRecord {
   return {
     epoch: fields.count("epoch"),

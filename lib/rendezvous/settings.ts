@@ -16,8 +16,11 @@ export interface JobSettings {
   readonly exitBarrierMs: number;
   /** What to do when a lost node leaves too few: wait for another, or end the job. */
   readonly onNodeLoss: "wait" | "fail";
-  /** Whether another node takes over when the host is lost. */
-  readonly failover: boolean;
+  /**
+   * Whether another node takes over when the host is lost: one that the nodes agree on, or that is elected by somebody
+   * who lets no other form a round.
+   */
+  readonly failover: boolean | "elected";
 }
 
 /** Rounds that cost no restart, within this time; more of them end the job: something is unstable. */

@@ -15,14 +15,17 @@ class Trial {
   readonly open: { readonly id: number; readonly request: V3Request }[] = [];
   readonly said: string[] = [];
   now = 0;
+  readonly #nodeId: string;
 
   constructor(nodeId: string, etcd = new EtcdModel(1)) {
     this.etcd = etcd;
-    const settings = { jobId: "j", nodeId, address: `${nodeId}:1`, ttlMs: TTL_MS };
+    this.#nodeId = nodeId;
+    const settings = { jobId: "j", nodeId, ttlMs: TTL_MS };
     this.election = new HostElection(settings, new Prng(1));
   }
 
   step(event: ElectionEvent): this {
+    if (event.kind === "stand") event = { kind: "stand", address: `${this.#nodeId}:1` };
     for (const effect of this.election.step(event, this.now)) this.#take(effect);
     return this;
   }
@@ -92,20 +95,20 @@ class Trial {
 
 function elected(nodeId = "a", etcd = new EtcdModel(1)): Trial {
   const trial = new Trial(nodeId, etcd);
-  trial.step({ kind: "stand" }).answer();
+  trial.step({ kind: "stand", address: "" }).answer();
   assert(trial.heard().some((text) => text.startsWith("elected")));
   return trial;
 }
 
 Deno.test("HostElection: whoever finds no host becomes it, whoever finds one is told", () => {
-  const a = new Trial("a").step({ kind: "stand" }).answer();
+  const a = new Trial("a").step({ kind: "stand", address: "" }).answer();
   assertEquals(a.heard(), ["no-host", "elected 1 -"]);
-  const b = new Trial("b", a.etcd).step({ kind: "stand" }).answer();
+  const b = new Trial("b", a.etcd).step({ kind: "stand", address: "" }).answer();
   assertEquals(b.heard(), ["host a 1"]);
 });
 
 Deno.test("HostElection: a lost answer to the decisive request is settled by looking", () => {
-  const a = new Trial("a").step({ kind: "stand" });
+  const a = new Trial("a").step({ kind: "stand", address: "" });
   while (a.open[0]?.request.kind !== "transaction" || a.open[0].request.compare.length === 0) {
     const { id, request } = a.open.shift()!;
     const answer = a.etcd.apply(request, a.now);
@@ -145,7 +148,7 @@ Deno.test("HostElection: a deposed host stands again only when it is told to", (
   a.now += 60_000;
   a.step({ kind: "wakeup" }).answer().pass(30_000).answer();
   assertEquals(a.heard().filter((text) => text.startsWith("elected")), []);
-  a.step({ kind: "stand" }).answer();
+  a.step({ kind: "stand", address: "" }).answer();
   assertEquals(a.heard().at(-1), "elected 2 -");
 });
 
@@ -155,14 +158,14 @@ Deno.test("HostElection: the record goes on to the next host", () => {
   assertEquals(a.heard(), ["saved 1", "saved 2"]);
   const b = new Trial("b", a.etcd);
   b.now = 2 * TTL_MS;
-  b.step({ kind: "stand" }).answer();
+  b.step({ kind: "stand", address: "" }).answer();
   assertEquals(b.heard().at(-1), "elected 2 two");
 });
 
 Deno.test("HostElection: a host whose key is gone can save nothing", () => {
   const a = elected();
   const b = new Trial("b", a.etcd);
-  b.step({ kind: "stand" }).answer().step({ kind: "host-died", epoch: 1 }).answer();
+  b.step({ kind: "stand", address: "" }).answer().step({ kind: "host-died", epoch: 1 }).answer();
   assertEquals(b.heard(), ["host a 1", "no-host", "elected 2 -"]);
   a.step({ kind: "save", id: 1, job: utf8("too late") }).answer();
   assertEquals(a.heard(), ["deposed", "host b 2"]);
@@ -181,7 +184,7 @@ Deno.test("HostElection: a saved record whose answer was lost is not written twi
 Deno.test("HostElection: only the host that was meant is taken for dead", () => {
   const a = elected();
   const b = new Trial("b", a.etcd);
-  b.step({ kind: "stand" }).answer().step({ kind: "host-died", epoch: 7 }).answer();
+  b.step({ kind: "stand", address: "" }).answer().step({ kind: "host-died", epoch: 7 }).answer();
   assertEquals(b.heard(), ["host a 1"]);
   assert(a.etcd.keys.has("/muster/j/host"));
 });
@@ -189,7 +192,7 @@ Deno.test("HostElection: only the host that was meant is taken for dead", () => 
 Deno.test("HostElection: what a node's own past left is taken away at once", () => {
   const a = elected();
   const again = new Trial("a", a.etcd);
-  again.step({ kind: "stand" }).answer();
+  again.step({ kind: "stand", address: "" }).answer();
   assertEquals(again.heard(), ["no-host", "elected 2 -"]);
 });
 

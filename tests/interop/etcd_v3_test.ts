@@ -226,7 +226,7 @@ const isElected = (news: ElectionNews) => news.kind === "elected";
 
 function candidate(etcd: EtcdMembers, nodeId: string, ttlMs: number) {
   const cluster = new EtcdCluster(etcd.urls), inbox = new Inbox<ElectionNews>();
-  const settings = { jobId: "job/1", nodeId, address: `${nodeId}:1`, ttlMs };
+  const settings = { jobId: "job/1", nodeId, ttlMs };
   const election = new EtcdElection(new EtcdV3(cluster), settings, inbox.put);
   let isOpen = true;
   const close = () => {
@@ -244,10 +244,10 @@ etcdTest(
     await using etcd = await EtcdMembers.start();
     const a = candidate(etcd, "a", 2000), b = candidate(etcd, "b", 2000), c = candidate(etcd, "c", 2000);
     try {
-      a.election.ask({ kind: "stand" });
+      a.election.ask({ kind: "stand", address: "a:1" });
       assertEquals(await a.inbox.first(isElected), { kind: "elected", epoch: 1, job: null });
-      b.election.ask({ kind: "stand" });
-      c.election.ask({ kind: "stand" });
+      b.election.ask({ kind: "stand", address: "b:1" });
+      c.election.ask({ kind: "stand", address: "c:1" });
       const host = { epoch: 1, nodeId: "a", address: "a:1" };
       for (const { inbox } of [b, c]) {
         await inbox.first((news) => JSON.stringify(news) === JSON.stringify({ kind: "host-is", host }));
@@ -289,9 +289,9 @@ etcdTest(
     await using etcd = await EtcdMembers.start({ members: 3 });
     const a = candidate(etcd, "a", 6000), b = candidate(etcd, "b", 6000);
     try {
-      a.election.ask({ kind: "stand" });
+      a.election.ask({ kind: "stand", address: "a:1" });
       await a.inbox.first(isElected);
-      b.election.ask({ kind: "stand" });
+      b.election.ask({ kind: "stand", address: "b:1" });
       await b.inbox.first((news) => news.kind === "host-is");
       for (const fault of ["kill", "freeze"] as const) {
         for (const index of [0, 1, 2]) {
@@ -317,14 +317,14 @@ etcdTest(
     await using etcd = await EtcdMembers.start();
     const a = candidate(etcd, "a", 3000);
     try {
-      a.election.ask({ kind: "stand" });
+      a.election.ask({ kind: "stand", address: "a:1" });
       await a.inbox.first(isElected);
       etcd.freeze(0);
       await a.inbox.first((news) => news.kind === "deposed");
       const trouble = await a.inbox.first((news) => news.kind === "trouble");
       assertStringIncludes(JSON.stringify(trouble), `etcd can't be reached: ${etcd.urls[0]} (no answer for`);
       etcd.thaw(0);
-      a.election.ask({ kind: "stand" });
+      a.election.ask({ kind: "stand", address: "a:1" });
       const again = await a.inbox.first((news) => news.kind === "elected" && news.epoch > 1);
       assertEquals(again, { kind: "elected", epoch: 2, job: null });
     } finally {

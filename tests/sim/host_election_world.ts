@@ -120,7 +120,7 @@ export class ElectionWorld {
   /** Runs with faults, then without, and throws what does not hold. */
   run(faultyMs: number, quietMs: number): void {
     for (const agent of this.agents) {
-      this.#at(this.#prng.below(500), () => this.#step(agent, { kind: "stand" }));
+      this.#at(this.#prng.below(500), () => this.#step(agent, { kind: "stand", address: `${agent.name}:1` }));
     }
     this.#every(100, () => this.model.tick(this.now));
     this.#every(250, () => this.#work());
@@ -161,7 +161,7 @@ export class ElectionWorld {
 
   #newElection(name: string): HostElection {
     return new HostElection(
-      { jobId: "job", nodeId: name, address: `${name}:29400`, ttlMs: this.faults.ttlMs },
+      { jobId: "job", nodeId: name, ttlMs: this.faults.ttlMs },
       this.#prng.split(),
     );
   }
@@ -218,7 +218,9 @@ export class ElectionWorld {
         const { incarnation } = agent;
         // Its world is ended well before the lease can be over; then it stands again.
         this.#at(this.#prng.below(Math.floor(this.faults.ttlMs / 4)), () => {
-          if (agent.incarnation === incarnation) this.#step(agent, { kind: "stand" });
+          if (agent.incarnation === incarnation) {
+            this.#step(agent, { kind: "stand", address: `${agent.name}:1` });
+          }
         });
         return;
       }
@@ -358,7 +360,7 @@ export class ElectionWorld {
     agent.knows = null;
     agent.election = this.#newElection(agent.name);
     this.#say(agent, "back");
-    this.#step(agent, { kind: "stand" });
+    this.#step(agent, { kind: "stand", address: `${agent.name}:1` });
   }
 
   #thaw(agent: Agent): void {
