@@ -8,6 +8,8 @@ import { unreachable } from "../core/assert.ts";
 import { SystemError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
+import type { ElectedEffect, ElectedEvent } from "../rendezvous/elected_events.ts";
+import { ElectedNode } from "../rendezvous/elected_node.ts";
 import { FleetNode } from "../rendezvous/fleet_node.ts";
 import type { FleetEffect, FleetEvent } from "../rendezvous/fleet_events.ts";
 import { MessageError } from "../rendezvous/json_fields.ts";
@@ -34,7 +36,7 @@ import { FleetPort } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
 import { addressText, endText, jobSettings, nodeInfo, readSecret, splitAddress } from "./fleet_setup.ts";
 import { fallbackAddress, isThisMachine, meansThisMachineOnly } from "./local_addresses.ts";
-import { Loop } from "./loop.ts";
+import { Loop, type Machine } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { serveStore, type StoreServer } from "./store_server.ts";
 import type { WorkerStore } from "./worker_store.ts";
@@ -65,20 +67,40 @@ export async function openFleetMeeting(parts: MeetingParts, meeting: MeetingPlan
   return fleet;
 }
 
-interface FleetParts extends MeetingParts {
+/** Somebody outside the job who decides which node is its host. */
+export interface FleetElection {
+  /** For messages: "etcd at a:2379". */
+  readonly electorate: string;
+  /** Where the others reach this node. */
+  readonly selfAddress: string;
+  carryOut(effect: ElectionEffect): void;
+  close(): Promise<void>;
+}
+
+export type ElectionEffect = Extract<
+  ElectedEffect,
+  { readonly kind: "stand" | "save" | "host-lost" | "resign" }
+>;
+
+type AnyEvent = FleetEvent | ElectedEvent;
+type AnyEffect = FleetEffect | ElectedEffect;
+
+export interface FleetParts extends MeetingParts {
   readonly meeting: MeetingPlan;
   readonly secret: ControlSecret | null;
-  /** Where this node hosts or could; null: it can't. */
   readonly port: FleetPort | null;
   readonly isLocal: boolean;
 }
 
-class Fleet implements Meeting {
+export class Fleet implements Meeting {
   readonly #parts: FleetParts;
   readonly #settings: JobSettings;
-  #loop!: Loop<FleetEvent, FleetEffect>;
-  #node!: FleetNode;
+  #loop!: Loop<AnyEvent, AnyEffect>;
+  #node: FleetNode | null = null;
+  #election: FleetElection | null = null;
   #info!: NodeInfo;
+  /** Where this node hosts or could; null: it can't. */
+  #port: FleetPort | null;
   #server: StoreServer | null = null;
   #control: ControlServer | null = null;
   #link: ControlLink | null = null;
@@ -86,6 +108,7 @@ class Fleet implements Meeting {
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
+    this.#port = parts.port;
     this.#settings = jobSettings(parts.plan, parts.meeting);
   }
 
@@ -94,15 +117,41 @@ class Fleet implements Meeting {
     const endpoint = meeting.endpoints[0]!;
     const isStatic = meeting.backend === "static";
     this.#info = info;
-    this.#node = new FleetNode({
+    const node = this.#node = new FleetNode({
       settings: this.#settings,
       info,
       candidates: meeting.endpoints.map(({ host, port }) => addressText(host, port)),
       selfAddress: meeting.localAddress ?? (isStatic ? endpoint.host : null),
       fallbackAddress: fallbackAddress(endpoint.host),
     });
-    this.#loop = new Loop(this.#node, { kind: "wakeup" }, (effect) => this.#carryOut(effect));
+    this.#loop = this.#drive(node);
     this.#loop.post({ kind: "start", role });
+  }
+
+  /** As `start`, where `election` decides who hosts. */
+  startElected(info: NodeInfo, election: FleetElection): void {
+    const { electorate, selfAddress } = election;
+    this.#info = info;
+    this.#election = election;
+    const addresses = { selfAddress, fallbackAddress: selfAddress };
+    this.#loop = this.#drive(new ElectedNode({ settings: this.#settings, info, electorate, ...addresses }));
+    this.#loop.post({ kind: "start" });
+  }
+
+  #drive(node: Machine<AnyEvent, AnyEffect>): Loop<AnyEvent, AnyEffect> {
+    return new Loop(node, { kind: "wakeup" }, (effect) => this.#carryOut(effect));
+  }
+
+  /** What the election decided. */
+  tell(event: ElectedEvent): void {
+    this.#loop.post(event);
+  }
+
+  /** The port at which this node would host, which is opened once it may come to that. @throws {SystemError} */
+  openPort(): number {
+    this.#port ??= FleetPort.tryListen({ isLocal: this.#parts.isLocal, port: 0 });
+    if (this.#port === null) throw new SystemError("Cannot host the job: no port is free");
+    return this.#port.port;
   }
 
   request(request: Parameters<Meeting["request"]>[0]): void {
@@ -127,17 +176,17 @@ class Fleet implements Meeting {
     };
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.#election?.close();
     this.#loop.close();
     this.#herald?.close();
     this.#link?.close();
     this.#control?.close();
     this.#server?.close();
-    this.#parts.port?.close();
-    return Promise.resolve();
+    this.#port?.close();
   }
 
-  #carryOut(effect: FleetEffect): void {
+  #carryOut(effect: AnyEffect): void {
     switch (effect.kind) {
       case "news":
         return this.#parts.onNews(effect.news);
@@ -170,6 +219,11 @@ class Fleet implements Meeting {
         this.#link?.close();
         this.#link = null;
         return;
+      case "stand":
+      case "save":
+      case "host-lost":
+      case "resign":
+        return this.#election?.carryOut(effect);
       default:
         return unreachable(effect);
     }
@@ -207,7 +261,8 @@ class Fleet implements Meeting {
   // As the host.
 
   #serve(epoch: number): void {
-    const { port, secret, say, meeting } = this.#parts;
+    const { secret, say, meeting } = this.#parts;
+    const port = this.#port;
     if (port === null) throw new SystemError("Cannot host the job: this node has no port for it");
     const onLog = (line: string) => say("notice", line);
     this.#control = new ControlServer({
@@ -227,6 +282,7 @@ class Fleet implements Meeting {
     this.#server?.close();
     this.#control = null;
     this.#server = null;
+    this.#port = null;
   }
 
   #onServerEvent(event: ControlServerEvent): void {
@@ -274,7 +330,10 @@ class Fleet implements Meeting {
   #sendHerald({ addresses, ownAddress }: Extract<FleetEffect, { kind: "herald" }>): void {
     this.#herald = new Herald({
       addresses: addresses.filter((address) => address !== ownAddress),
-      self: { ...this.#identity(this.#node.epoch, ownAddress), nodeId: `${this.#info.nodeId} (herald)` },
+      self: {
+        ...this.#identity(this.#node?.epoch ?? 0, ownAddress),
+        nodeId: `${this.#info.nodeId} (herald)`,
+      },
       secret: this.#parts.secret,
       heartbeat: this.#heartbeat(),
       onOutranked: (epoch, hostAddress) => this.#loop.post({ kind: "outranked", epoch, hostAddress }),

@@ -24,6 +24,10 @@ export interface MeetingParts {
 /** Opens what `plan` asks for. @throws {SystemError} A port can't be had. */
 export async function openMeeting(parts: MeetingParts): Promise<Meeting> {
   if (parts.plan.meeting === null) return openLoneMeeting(parts);
+  if (parts.plan.meeting.backend === "etcd-v3") {
+    const { openElectedMeeting } = await import("./elected_meeting.ts");
+    return await openElectedMeeting(parts, parts.plan.meeting);
+  }
   const { openFleetMeeting } = await import("./fleet.ts");
   return await openFleetMeeting(parts, parts.plan.meeting);
 }
