@@ -1,6 +1,6 @@
 /** Who may connect to a node's ports. */
 
-import { type AddressRange, parseAddressRange } from "../store/address_range.ts";
+import { type AddressRange, parseAddressRange } from "../core/address_range.ts";
 
 /** The ranges of `--store-allow`, which was checked; null: everybody. */
 export function allowedRanges(text: string | null): AddressRange[] | null {

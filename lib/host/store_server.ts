@@ -5,7 +5,7 @@
  * nothing for it, and most workers take longer to start. Elsewhere the runtime's sockets serve.
  */
 
-import type { AddressRange } from "../store/address_range.ts";
+import type { AddressRange } from "../core/address_range.ts";
 import type { EpollAcceptor } from "./epoll_acceptor.ts";
 import { listenTcp, type TcpListener, type TcpSocket } from "./listener.ts";
 import { PortablePeer } from "./portable_peer.ts";

@@ -5,7 +5,7 @@
  * closed with one line in the log, after what it had earned.
  */
 
-import { type AddressRange, Admission } from "../store/address_range.ts";
+import { type AddressRange, Admission } from "../core/address_range.ts";
 import { type ConnectionOptions, StoreConnection } from "../store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
 import { Table } from "../store/table.ts";

@@ -1,7 +1,7 @@
 /** Where the workers meet: a store of ours, or a port that is kept for the one that worker rank 0 opens. */
 
 import type { MeetingPlan, StoreSettings } from "../options/launch_plan.ts";
-import type { AddressRange } from "../store/address_range.ts";
+import type { AddressRange } from "../core/address_range.ts";
 import { anyAddress, reservePort } from "./listener.ts";
 import { startStoreServer } from "./store_server.ts";
 import type { StoreStats } from "./store_service.ts";

@@ -2,7 +2,7 @@
 
 import { type OptionRow, type OptionSpec, optionSpec } from "./spec.ts";
 import { parseByteSize, parseRankRanges } from "./log_values.ts";
-import { checkNotNegative, parseForwardedSignals, parseListenAddress } from "./values.ts";
+import { checkAddressRanges, checkNotNegative, parseForwardedSignals, parseListenAddress } from "./values.ts";
 
 const ROWS: readonly OptionRow[] = [
   {
@@ -135,6 +135,7 @@ const ROWS: readonly OptionRow[] = [
     long: "store-allow",
     kind: "text",
     metavar: "CIDR,...",
+    check: checkAddressRanges,
     group: "Nodes",
     help: "Who may connect to the job's ports, beside this machine (default: everybody who can reach them).",
   },

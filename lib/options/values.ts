@@ -3,6 +3,7 @@
  * the user gave it (`--nnodes`, `PET_NNODES`), accepts all that torchrun 2.15 accepts, and knows no other option.
  */
 
+import { parseAddressRange } from "../core/address_range.ts";
 import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
 import { accept, type Checked, quote, refuse } from "./checked.ts";
 import { DEVICE_KINDS, type DeviceKind } from "./devices.ts";
@@ -129,6 +130,13 @@ export function parseListenAddress(
   return port === null
     ? refuse(`${source} must be PORT or HOST:PORT: got ${quote(text)}`)
     : accept({ host, port });
+}
+
+/** Addresses and ranges separated by commas. */
+export function checkAddressRanges(text: string, source = "--store-allow"): Checked<string> {
+  const wrong = text.split(",").find((range) => parseAddressRange(range.trim()) === undefined);
+  if (wrong === undefined) return accept(text);
+  return refuse(`${source} must be addresses or ranges such as 10.0.0.0/8,fd00::/8: ${quote(wrong)} is none`);
 }
 
 export interface SignalList {

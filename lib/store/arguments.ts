@@ -1,7 +1,7 @@
 /** What `muster store …` is asked to do. Pure: words in, one of a few things to do out. */
 
 import type { UsageProblem } from "../core/errors.ts";
-import { type AddressRange, parseAddressRange } from "./address_range.ts";
+import { type AddressRange, parseAddressRange } from "../core/address_range.ts";
 import type { Dialect } from "./wire.ts";
 
 export const STORE_PORT_DEFAULT = 29400;

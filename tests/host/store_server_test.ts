@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { StoreClient } from "../../lib/host/store_client.ts";
 import { startStoreServer, type StoreServer, type StoreServerOptions } from "../../lib/host/store_server.ts";
-import { parseAddressRange } from "../../lib/store/address_range.ts";
+import { parseAddressRange } from "../../lib/core/address_range.ts";
 import { HANDSHAKE } from "../../lib/store/wire.ts";
 import { fromHex } from "../store/wire_cases.ts";
 

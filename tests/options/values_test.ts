@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { Checked } from "../../lib/options/checked.ts";
 import {
+  checkAddressRanges,
   checkNotNegative,
   checkOneOf,
   checkPositive,
@@ -45,6 +46,13 @@ Deno.test("parseNodes() refuses what is no range, naming the source and the text
   }
   for (const text of ["0", "-1", "2:1", "0:2", "1:2:0"]) {
     assertRefused(parseNodes(text), "--nnodes needs at least one");
+  }
+});
+
+Deno.test("checkAddressRanges() takes addresses and ranges, and names the first that is none", () => {
+  assertValue(checkAddressRanges("10.0.0.0/8, fd00::/8,192.0.2.7"), "10.0.0.0/8, fd00::/8,192.0.2.7");
+  for (const text of ["", "10.0.0.0/33", "node7", "10.0.0.1,x/8"]) {
+    assertRefused(checkAddressRanges(text), "--store-allow must be addresses or ranges");
   }
 });
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseAddressRange } from "../../lib/store/address_range.ts";
+import { parseAddressRange } from "../../lib/core/address_range.ts";
 import { readStoreTask } from "../../lib/store/arguments.ts";
 
 Deno.test("readStoreTask() reads what a server needs", () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Admission, parseAddressRange } from "../../lib/store/address_range.ts";
+import { Admission, parseAddressRange } from "../../lib/core/address_range.ts";
 
 Deno.test("Admission.admits() compares as many bits as the range says", () => {
   const cases: [range: string, address: string, isIn: boolean][] = [
