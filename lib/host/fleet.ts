@@ -263,10 +263,16 @@ export class Fleet implements Meeting {
   #serve(epoch: number): void {
     const { secret, say, meeting } = this.#parts;
     const port = this.#port;
+    const node = this.#node;
     if (port === null) throw new SystemError("Cannot host the job: this node has no port for it");
     const onLog = (line: string) => say("notice", line);
     this.#control = new ControlServer({
-      self: this.#identity(epoch, ""),
+      self: {
+        ...this.#identity(0, ""),
+        get epoch() {
+          return node?.epoch ?? epoch;
+        },
+      },
       secret,
       heartbeat: this.#heartbeat(),
       onEvent: (event) => this.#onServerEvent(event),
@@ -328,12 +334,10 @@ export class Fleet implements Meeting {
   }
 
   #sendHerald({ addresses, ownAddress }: Extract<FleetEffect, { kind: "herald" }>): void {
+    const nodeId = `${this.#info.nodeId} (herald)`;
     this.#herald = new Herald({
       addresses: addresses.filter((address) => address !== ownAddress),
-      self: {
-        ...this.#identity(this.#node?.epoch ?? 0, ownAddress),
-        nodeId: `${this.#info.nodeId} (herald)`,
-      },
+      self: () => ({ ...this.#identity(this.#node?.epoch ?? 0, ownAddress), nodeId }),
       secret: this.#parts.secret,
       heartbeat: this.#heartbeat(),
       onOutranked: (epoch, hostAddress) => this.#loop.post({ kind: "outranked", epoch, hostAddress }),

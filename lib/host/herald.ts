@@ -1,9 +1,10 @@
 /**
  * Tells whoever hosts the job at its old address that it goes on elsewhere: an agent that was started there anew would
- * otherwise begin a second world. Each address is tried again and again, ever more rarely, for as long as this node
- * hosts the job.
+ * otherwise begin a second world. It also finds the host that has gone on with the job while this node was cut off. Each
+ * address is tried again and again, ever more rarely, for as long as this node hosts the job.
  */
 
+import { isFormedNumber } from "../rendezvous/job_record.ts";
 import type { HeartbeatSettings } from "../store/control_heartbeat.ts";
 import type { ControlIdentity } from "../store/control_identity.ts";
 import type { ControlSecret } from "../store/control_secret.ts";
@@ -13,8 +14,8 @@ import { splitAddress } from "./fleet_setup.ts";
 export interface HeraldOptions {
   /** HOST:PORT each. */
   readonly addresses: readonly string[];
-  /** This node as the host of its epoch, with its address. */
-  readonly self: ControlIdentity;
+  /** This node as the host that it is now, with its address. */
+  readonly self: () => ControlIdentity;
   readonly secret: ControlSecret | null;
   readonly heartbeat: HeartbeatSettings;
   /** Somebody there knows a later host than this one. */
@@ -24,6 +25,7 @@ export interface HeraldOptions {
 const CONNECT_MS = 5_000;
 const PAUSE_MS_MIN = 1_000;
 const PAUSE_MS_MAX = 15_000;
+const PAUSE_MS_MAX_UNFORMED = 2_000;
 
 export class Herald {
   readonly #options: HeraldOptions;
@@ -45,7 +47,7 @@ export class Herald {
   #call(address: string, pauseMs: number): void {
     const { self, secret, heartbeat } = this.#options;
     const link: ControlLink = new ControlLink({
-      self,
+      self: self(),
       secret,
       heartbeat,
       ...splitAddress(address),
@@ -61,13 +63,16 @@ export class Herald {
   ): void {
     if (event.kind !== "joined" && event.kind !== "ended") return;
     if (event.kind === "ended" && event.end.kind === "refused" && event.end.refusal.reason === "epochIsOld") {
-      this.#options.onOutranked(event.end.refusal.epoch, event.end.refusal.hostAddress);
+      const { epoch, hostAddress } = event.end.refusal;
+      this.#options.onOutranked(epoch, hostAddress === "" ? address : hostAddress);
     }
     if (!this.#links.delete(link)) return;
     link.close();
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      this.#call(address, Math.min(2 * pauseMs, PAUSE_MS_MAX));
+      // Until it has formed a round it looks more often for somebody who has.
+      const pauseMsMax = isFormedNumber(this.#options.self().epoch) ? PAUSE_MS_MAX : PAUSE_MS_MAX_UNFORMED;
+      this.#call(address, Math.min(2 * pauseMs, pauseMsMax));
     }, pauseMs);
     this.#timers.add(timer);
   }

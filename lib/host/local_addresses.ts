@@ -23,7 +23,7 @@ export function meansThisMachineOnly(host: string): boolean {
 export async function isThisMachine(host: string, hostName: string): Promise<boolean> {
   if (meansThisMachineOnly(host)) return true;
   const own = new Set(Deno.networkInterfaces().map(({ address }) => address));
-  if (own.has(host)) return true;
+  if (own.has(canonicalAddress(host))) return true;
   if (host === hostName) return true;
   try {
     const { lookup } = await import("node:dns/promises");
@@ -39,6 +39,13 @@ export async function isThisMachine(host: string, hostName: string): Promise<boo
 export function fallbackAddress(endpointHost: string): string {
   if (meansThisMachineOnly(endpointHost)) return "127.0.0.1";
   const own = interfaceAddresses();
-  if (own.includes(endpointHost)) return endpointHost;
+  const address = canonicalAddress(endpointHost);
+  if (own.includes(address)) return address;
   return own.find((address) => !address.includes(":")) ?? own[0] ?? "127.0.0.1";
+}
+
+/** An IPv6 address as the system writes it, since people write zeros and capitals too; anything else as it is. */
+export function canonicalAddress(host: string): string {
+  if (!host.includes(":") || !URL.canParse(`http://[${host}]`)) return host;
+  return new URL(`http://[${host}]`).hostname.slice(1, -1);
 }

@@ -13,7 +13,7 @@ import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.
 import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
 import { Farewell, sendAway } from "./farewell.ts";
 import { decideForming, type Forming } from "./forming.ts";
-import type { JobRecord } from "./job_record.ts";
+import { formedNumber, type JobRecord } from "./job_record.ts";
 import type { JobOutcome, LocalFailure, StorePlace } from "./meeting.ts";
 import { Members } from "./members.ts";
 import type { NodeMessage } from "./message_codec.ts";
@@ -228,7 +228,7 @@ export class Coordinator {
   }
 
   #form(size: number, now: InstantMs): void {
-    const { epoch, selfId } = this.#options;
+    const { selfId, previous } = this.#options;
     const before = this.#record.seats;
     const seated = this.#members.firstReady(size, new Set(before));
     const nodes = orderNodes(seated, before);
@@ -240,7 +240,7 @@ export class Coordinator {
     for (const name of ["join", "lastCall", "progress"] as const) this.#deadlines.clear(name);
     this.#dead.clear();
     const seats = nodes.map(({ nodeId }) => nodeId);
-    this.#record = { ...this.#record, epoch, hostId: selfId, round: number, seats };
+    this.#record = { ...this.#record, epoch: formedNumber(previous), hostId: selfId, round: number, seats };
     this.#round = new Round(number, nodes);
     for (const nodeId of seats) this.#members.seat(nodeId);
     for (const { nodeId } of this.#members.ready) this.#tellWaiting(nodeId, now);

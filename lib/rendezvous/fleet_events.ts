@@ -46,7 +46,7 @@ export type FleetEvent =
 export type FleetEffect =
   | { readonly kind: "news"; readonly news: MeetingNews }
   | Exclude<CoordinatorEffect, { kind: "formed" | "retire" }>
-  /** Take sessions, as host number `epoch`. */
+  /** Take sessions, as host number `epoch` until a round is formed (`FleetNode.epoch`). */
   | { readonly kind: "serve"; readonly epoch: number }
   /** End all sessions at once, and listen no more. */
   | { readonly kind: "stop-serving" }

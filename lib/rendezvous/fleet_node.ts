@@ -9,10 +9,11 @@
 import { assertDefined, unreachable } from "../core/assert.ts";
 import { EXIT_CODES, type SignalName } from "../core/errors.ts";
 import { Deadlines, earliest, type InstantMs } from "../core/time.ts";
+import type { AgentState } from "./agent_state.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
 import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
-import type { JobRecord } from "./job_record.ts";
+import { FRESH_HOST_NUMBER, type JobRecord, standbyNumber } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import type { HostMessage, NodeMessage, Standby } from "./message_codec.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
@@ -22,12 +23,6 @@ import { clip, hostNotFound, waitingForHost } from "./texts.ts";
 /** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
 const CANDIDATE_MS = 3_000;
 const GOODBYE_MS = 2_000;
-
-/** Where the agent stands, so that a new host can take it up there; in a round it has workers or is clearing up. */
-type AgentState =
-  | { readonly kind: "idle" }
-  | { readonly kind: "joined" }
-  | { readonly kind: "in-round"; readonly round: number; readonly isOver: boolean };
 
 export class FleetNode {
   readonly #options: FleetOptions;
@@ -73,8 +68,9 @@ export class FleetNode {
     this.#effects = [];
     switch (event.kind) {
       case "start":
-        if (event.role === "host") this.#beginToHost({ epoch: 1, previous: null, dead: [] }, now);
-        else this.#search(now);
+        if (event.role === "host") {
+          this.#beginToHost({ epoch: FRESH_HOST_NUMBER, previous: null, dead: [] }, now);
+        } else this.#search(now);
         break;
       case "request":
         this.#onRequest(event.request, now);
@@ -118,7 +114,7 @@ export class FleetNode {
         break;
       case "cleared": {
         const wasLost = this.#agent.kind === "in-round" && this.#agent.isOver;
-        this.#agent = { kind: "idle" };
+        this.#agent = { kind: "cleared" };
         // The round's host is gone, so nobody else has an interest in this.
         if (wasLost) return this.#afterLostRound(now);
         break;
@@ -171,7 +167,7 @@ export class FleetNode {
     if (news.kind === "round") {
       this.#agent = { kind: "in-round", round: news.seat.round, isOver: false };
       this.#wasSeated = true;
-    }
+    } else if (news.kind === "go-on") this.#agent = { kind: "idle" };
     this.#effects.push({ kind: "news", news });
   }
 
@@ -181,15 +177,14 @@ export class FleetNode {
     from: { readonly epoch: number; readonly previous: JobRecord | null; readonly dead: readonly string[] },
     now: InstantMs,
   ): void {
-    const { settings, info, fallbackAddress } = this.#options;
-    const selfAddress = this.#options.selfAddress ?? this.#selfAddress;
+    const { settings, info, fallbackAddress, selfAddress } = this.#options;
     this.#role = "host";
     this.#epoch = from.epoch;
     this.#deadlines.clear("search");
     this.#coordinator = new Coordinator({
       settings,
       selfId: info.nodeId,
-      selfAddress,
+      selfAddress: selfAddress ?? this.#selfAddress,
       fallbackAddress,
       ...from,
     });
@@ -227,6 +222,7 @@ export class FleetNode {
         return;
       case "formed":
         this.#record = effect.record;
+        this.#epoch = effect.record.epoch;
         if (this.#options.settings.failover) {
           this.#effects.push(...appointStandbys(effect.record, effect.standbys, self));
         }
@@ -348,13 +344,16 @@ export class FleetNode {
     const place = assertDefined(this.#standbyPlace ?? undefined, "A stand-by has its place");
     this.#selfAddress = hostOf(this.#standbys[place]!.address);
     this.#say("This node hosts the job now");
-    this.#beginToHost({ epoch: this.#epoch + 1 + place, previous, dead: this.#dead }, now);
-    const ownAddress = this.#standbys[place]!.address;
-    this.#effects.push({ kind: "herald", addresses: this.#options.candidates, ownAddress });
+    this.#beginToHost({ epoch: standbyNumber(previous, place), previous, dead: this.#dead }, now);
+    // Where a new host may begin, and where another stand-by may have taken over on the other side of a cut.
+    const others = this.#standbys.map(({ address }) => address);
+    const ownAddress = others[place]!;
+    this.#effects.push({ kind: "herald", addresses: [...this.#options.candidates, ...others], ownAddress });
   }
 
-  /** The agent's round has no host any more. */
+  /** The agent's round has no host any more; nor has one that was cleared, and whose host can't say any more what comes. */
   #loseRound(text: string): void {
+    if (this.#agent.kind === "cleared") return this.#news({ kind: "go-on", text: null, verdict: null });
     if (this.#agent.kind !== "in-round" || this.#agent.isOver) return;
     const { round } = this.#agent;
     this.#agent = { kind: "in-round", round, isOver: true };

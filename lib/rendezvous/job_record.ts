@@ -4,7 +4,7 @@
  */
 
 export interface JobRecord {
-  /** Number of the host that wrote it. */
+  /** Number of the host that formed its round (`formedNumber`). */
   readonly epoch: number;
   /** Number of the last round; −1 is written as 0 with no seats. */
   readonly round: number;
@@ -31,4 +31,29 @@ export function mayFormNext(
     return seats.length === 0 || present.has(record.hostId);
   }
   return 2 * votes > seats.length;
+}
+
+/**
+ * Of two who claim a job, the one with the higher number is its host. Every host that forms a round takes the next
+ * multiple of this; a stand-by that has taken over and not formed one yet is below the host whose round it knows, so that
+ * one that was only cut off never displaces a host that goes on.
+ */
+const NUMBERS_PER_HOST = 8;
+
+/** Of a host that has begun a job and not formed a round. */
+export const FRESH_HOST_NUMBER = 1;
+
+/** Of a host that has formed a round, itself, after the one of `previous`. */
+export function formedNumber(previous: JobRecord | null): number {
+  return (previous?.epoch ?? 0) + NUMBERS_PER_HOST;
+}
+
+/** Of the stand-by in this place, from 0, that has taken over from the host that formed `previous`. */
+export function standbyNumber(previous: JobRecord, place: number): number {
+  return previous.epoch - 2 - place;
+}
+
+/** Whether the number is that of a host that has formed a round. */
+export function isFormedNumber(number: number): boolean {
+  return number % NUMBERS_PER_HOST === 0;
 }

@@ -18,7 +18,7 @@ export interface ControlIdentity {
   readonly jobId: string;
   /** Stable over restarts of the agent. */
   readonly nodeId: string;
-  /** Counts the job's hosts: who takes over takes the next; 0: none is known (a newcomer). */
+  /** Number of the job's host, which grows with the rounds that it forms; 0: none is known (a newcomer). */
   readonly epoch: number;
   /** Where the host of that epoch is, HOST:PORT; "": not known. */
   readonly hostAddress: string;
@@ -61,7 +61,8 @@ export function judgeHello(hello: Hello, self: ControlIdentity): Refusal | null 
   if (hello.settingsHash !== self.settingsHash) {
     return refuse("settingsDiffer", self, `was started with other settings: ${self.settingsText}`);
   }
-  if (hello.epoch !== 0 && hello.epoch < self.epoch) {
+  // Only of one who claims to be the host itself: a guest that resumes knew this host under an earlier number.
+  if (hello.hostAddress !== "" && hello.epoch !== 0 && hello.epoch < self.epoch) {
     return refuse(
       "epochIsOld",
       self,

@@ -1,7 +1,14 @@
 /** The rule that keeps two sides of a cut from both going on, also tried on all small cases. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type JobRecord, mayFormNext } from "../../lib/rendezvous/job_record.ts";
+import {
+  formedNumber,
+  FRESH_HOST_NUMBER,
+  isFormedNumber,
+  type JobRecord,
+  mayFormNext,
+  standbyNumber,
+} from "../../lib/rendezvous/job_record.ts";
 
 const record = (seats: string, hostId = "a"): JobRecord => ({
   ...{ epoch: 1, round: 0, restarts: 0, seats: [...seats], hostId },
@@ -52,4 +59,24 @@ Deno.test("Whatever the cut, at most one side may go on", () => {
       }
     }
   }
+});
+
+const formedBy = (previous: JobRecord | null) => ({ ...record("abcd"), epoch: formedNumber(previous) });
+
+Deno.test("standbyNumber() is above a fresh host's and below that of the host whose round is known", () => {
+  const first = formedBy(null);
+  for (const place of [0, 1, 2]) {
+    const number = standbyNumber(first, place);
+    assert(number > FRESH_HOST_NUMBER && number < first.epoch, `${number}`);
+    assert(!isFormedNumber(number));
+  }
+  assert(standbyNumber(first, 0) > standbyNumber(first, 1), "the first in the list is the host");
+});
+
+Deno.test("formedNumber() is above whatever the host before, or a stand-by of it, can have", () => {
+  const first = formedBy(null);
+  const next = formedBy(first);
+  assert(next.epoch > first.epoch);
+  assert(standbyNumber(next, 2) > first.epoch);
+  assert(isFormedNumber(next.epoch));
 });

@@ -66,7 +66,7 @@ for (
     ],
     [
       "of an older epoch",
-      { epoch: 4 },
+      { epoch: 4, hostAddress: "node3:29400" },
       "epochIsOld",
       "is host number 5 of the job, which went on from number 4",
     ],
