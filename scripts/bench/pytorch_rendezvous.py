@@ -24,6 +24,8 @@ def main() -> None:
     port = free_port()
     start = threading.Barrier(nodes + 1)
     ranks: list[int] = []
+    # A handler that nobody holds takes its store with it, and the first one's is everybody's.
+    handlers = []
 
     def join(index: int) -> None:
         parameters = RendezvousParameters(
@@ -37,6 +39,7 @@ def main() -> None:
         )
         start.wait()
         handler = get_rendezvous_handler(parameters)
+        handlers.append(handler)
         ranks.append(handler.next_rendezvous().rank)
 
     threads = [threading.Thread(target=join, args=(index,), daemon=True) for index in range(nodes)]

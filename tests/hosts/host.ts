@@ -159,6 +159,7 @@ export class Host {
     if (this.#isRemoved) return;
     this.#isRemoved = true;
     await this.namespaces.end();
+    for (const process of this.processes) process.wake();
     await Promise.all(this.processes.map((process) => process.ended()));
   }
 
@@ -176,7 +177,7 @@ function ipv4(number: number, segment: number): string {
 }
 
 function ipv6(number: number, segment: number): string {
-  return `fd77:${segment}::${FIRST_HOST_PART + number}`;
+  return `fd77:${segment + 1}::${FIRST_HOST_PART + number}`;
 }
 
 function portName(number: number, segment: number): string {

@@ -40,6 +40,13 @@ export class HostProcess {
 
   kill(signal: Deno.Signal): void {
     Deno.kill(this.pid, signal);
+    // nsenter stops itself with the program, but does not hear of its going on.
+    if (signal === "SIGCONT") this.#nsenter.kill(signal);
+  }
+
+  /** Lets it hear that the program has ended, when both were stopped. */
+  wake(): void {
+    if (this.end === null) this.#nsenter.kill("SIGCONT");
   }
 
   text(): string {

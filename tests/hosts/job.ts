@@ -20,6 +20,8 @@ trap 'exit 3' USR2
 echo "WORKER $HOSTNAME $BASHPID $RANK $WORLD_SIZE $GROUP_RANK $TORCHELASTIC_RESTART_COUNT $MASTER_ADDR $MASTER_PORT $EPOCHREALTIME"
 while :; do read -r -u 3; done`;
 
+const WAITING_PROGRAM: readonly string[] = ["--no-python", "bash", "-c", WORKER];
+
 /** What a worker said when it started. */
 export interface Start {
   readonly host: string;
@@ -62,14 +64,18 @@ export class Job {
 
   constructor(readonly launcher: HostsLauncher, readonly options: JobOptions) {}
 
-  /** Starts an agent on each of the hosts; `more` are options of these alone. */
-  start(hosts: readonly Host[], more: readonly string[] = []): HostProcess[] {
+  /** Starts an agent on each of the hosts; `more` are options, and `program` the words after them, of these alone. */
+  start(
+    hosts: readonly Host[],
+    more: readonly string[] = [],
+    program: readonly string[] = this.options.program ?? WAITING_PROGRAM,
+  ): HostProcess[] {
     return hosts.map((host) => {
       const agent = host.start([
         ...LAUNCHERS[this.launcher],
         ...this.#options(hosts[0]!),
         ...more,
-        ...this.#program,
+        ...program,
       ], {
         ...this.options.env,
       });
@@ -94,10 +100,6 @@ export class Job {
     ];
   }
 
-  get #program(): readonly string[] {
-    return this.options.program ?? ["--no-python", "bash", "-c", WORKER];
-  }
-
   agent(host: Host): HostProcess {
     return this.agents.get(host.name)!;
   }
@@ -110,14 +112,18 @@ export class Job {
   }
 
   /**
-   * The first world of exactly these hosts whose workers all started after `sinceMs`: the ranks are 0 to n−1 and all
+   * The first world of exactly these hosts (or of so many, whichever) whose workers all started after `sinceMs`: the ranks are 0 to n−1 and all
    * agree on the size and the master. Null when none comes in time, or when every agent has ended.
    */
-  async world(hosts: readonly Host[], sinceMs: number, timeoutMs = PATIENCE_MS): Promise<World | null> {
+  async world(
+    hosts: readonly Host[] | number,
+    sinceMs: number,
+    timeoutMs = PATIENCE_MS,
+  ): Promise<World | null> {
     const found = await untilFound([...this.agents.values()], () => {
       const world = findWorld(
         this.starts().filter(({ atMs }) => atMs > sinceMs),
-        hosts.map(({ name }) => name),
+        namesOf(hosts),
       );
       const areAllEnded = [...this.agents.values()].every(({ end }) => end !== null);
       return world ?? (areAllEnded ? "ended" : null);
@@ -126,9 +132,9 @@ export class Job {
   }
 
   /** As `world`, but one that must come; else the error has all that the agents said. */
-  async mustForm(hosts: readonly Host[], sinceMs: number, timeoutMs = PATIENCE_MS): Promise<World> {
+  async mustForm(hosts: readonly Host[] | number, sinceMs: number, timeoutMs = PATIENCE_MS): Promise<World> {
     const world = await this.world(hosts, sinceMs, timeoutMs);
-    if (world === null) throw new Error(`No world of ${hosts.map(({ name }) => name)} came\n${this.text()}`);
+    if (world === null) throw new Error(`No world of ${namesOf(hosts)} came\n${this.text()}`);
     return world;
   }
 
@@ -136,7 +142,9 @@ export class Job {
   async signalWorker(host: Host, signal: "USR1" | "USR2" | "KILL"): Promise<void> {
     const start = this.starts().findLast((start) => start.host === host.name);
     if (start === undefined) throw new Error(`No worker has started on ${host.name}\n${this.text()}`);
-    await host.run(["bash", "-c", `kill -${signal} ${start.pid}`]);
+    await host.run(["bash", "-c", `kill -${signal} ${start.pid}`]).catch((error) => {
+      throw new Error(`The worker on ${host.name} is not there: ${error.message}\n${this.text()}`);
+    });
   }
 
   /** The exit codes of these hosts' agents, once all have ended; -1 for one that hasn't in time, or died of a signal. */
@@ -144,6 +152,14 @@ export class Job {
     const agents = hosts.map((host) => this.agent(host));
     await untilFound(agents, () => agents.every(({ end }) => end !== null) || null, timeoutMs);
     return agents.map(({ end }) => end === null || end.signal !== null ? -1 : end.code);
+  }
+
+  /** The worlds that the living workers on these hosts believe in; more than one is a split world. */
+  async livingWorlds(hosts: readonly Host[]): Promise<string[]> {
+    const script = `for file in /proc/[0-9]*/environ; do tr '\\0' '\\n' <$file 2>/dev/null | sort |
+      sed -n 's/^\\(MASTER_ADDR\\|MASTER_PORT\\|WORLD_SIZE\\|TORCHELASTIC_RESTART_COUNT\\)=//p' | tr '\\n' ' '; echo; done`;
+    const found = await Promise.all(hosts.map((host) => host.run(["bash", "-c", script])));
+    return [...new Set(found.flatMap((text) => text.split("\n")).map((line) => line.trim()).filter(Boolean))];
   }
 
   /** Everything that was said, by host. */
@@ -173,7 +189,7 @@ function readStart(line: string): Start[] {
 }
 
 /** The newest start of every rank makes the world, if they fit together. */
-function findWorld(starts: readonly Start[], hosts: readonly string[]): World | null {
+function findWorld(starts: readonly Start[], hosts: readonly string[] | number): World | null {
   const newest = new Map(starts.map((start) => [start.rank, start]));
   const members = [...newest.values()].sort((a, b) => a.rank - b.rank);
   const [first] = members;
@@ -184,11 +200,16 @@ function findWorld(starts: readonly Start[], hosts: readonly string[]): World | 
     start.masterPort === first.masterPort
   );
   const present = new Set(members.map(({ host }) => host));
-  if (!fits || present.size !== hosts.length || !hosts.every((host) => present.has(host))) return null;
+  if (!fits || present.size !== (typeof hosts === "number" ? hosts : hosts.length)) return null;
+  if (typeof hosts !== "number" && !hosts.every((host) => present.has(host))) return null;
   return { starts: members, atMs: Math.max(...members.map(({ atMs }) => atMs)) };
 }
 
 /** The wall clock that workers print too. */
 export function nowMs(): number {
   return performance.timeOrigin + performance.now();
+}
+
+function namesOf(hosts: readonly Host[] | number): string[] | number {
+  return typeof hosts === "number" ? hosts : hosts.map(({ name }) => name);
 }

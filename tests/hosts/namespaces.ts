@@ -15,8 +15,8 @@ export class Namespaces {
 
   /** Makes the namespaces and runs `script`, a shell text, in them. */
   static async start(script: string): Promise<Namespaces> {
-    // The first process of a process namespace inherits orphans; ignoring SIGCHLD has the kernel reap them.
-    const init = `trap "" CHLD; set -e; ${script}; echo ready; read -r _`;
+    // The first process of a process namespace inherits orphans; that it ignores SIGCHLD has the kernel reap them.
+    const init = `set -e; ${script}; echo ready; exec env --ignore-signal=CHLD cat >/dev/null`;
     const unshare = new Deno.Command("unshare", {
       args: [
         ...["--net", "--uts", "--ipc", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"],
@@ -57,7 +57,11 @@ export class Namespaces {
   /** Ends every process inside at once; the namespaces are gone with them. */
   async end(): Promise<void> {
     await this.pipe.close().catch(() => {});
-    this.unshare.kill("SIGKILL");
+    try {
+      this.unshare.kill("SIGKILL");
+    } catch {
+      // It has ended already, with its first process.
+    }
     await this.unshare.status;
   }
 }

@@ -1,0 +1,111 @@
+/** What networks and machines do to a job: cut and lossy links, frozen and lost hosts. At no time may there be two worlds. */
+
+import { assert, assertEquals } from "@std/assert";
+import { delay } from "@std/async/delay";
+import type { Host } from "./host.ts";
+import { Job, nowMs } from "./job.ts";
+import { hostsTest, type Network } from "./network.ts";
+
+const CONF = "last_call_timeout=1,keep_alive_interval=1,keep_alive_max_attempt=2,join_timeout=30";
+
+async function formed(network: Network, nnodes: string, count = 4) {
+  const hosts = await network.add(Array.from({ length: count }, (_, index) => `n${index}`));
+  const job = new Job("muster", { nnodes, conf: CONF, more: ["--max-restarts=3"] });
+  job.start(hosts);
+  await job.mustForm(hosts, 0);
+  return { hosts, job };
+}
+
+async function finish(job: Job, hosts: readonly Host[]): Promise<void> {
+  for (const host of hosts) await job.signalWorker(host, "USR1");
+  assertEquals(await job.codes(hosts), hosts.map(() => 0), job.text());
+}
+
+async function assertOneWorld(job: Job, hosts: readonly Host[]): Promise<void> {
+  const worlds = await job.livingWorlds(hosts);
+  assertEquals(worlds.length, 1, `${worlds.join(" | ")}\n${job.text()}`);
+}
+
+hostsTest("faults: a cut-off node is left out, and taken in again when its link is back", async (network) => {
+  const { hosts, job } = await formed(network, "3:4");
+  const cutMs = nowMs();
+  await hosts[3]!.cut();
+  await job.mustForm(hosts.slice(0, 3), cutMs);
+  // It may know a moment later, but no worker of the old world may live on.
+  const deadline = nowMs() + 5000;
+  while ((await job.livingWorlds([hosts[3]!])).length > 0 && nowMs() < deadline) await delay(100);
+  await assertOneWorld(job, hosts);
+  const mendedMs = nowMs();
+  await hosts[3]!.mend();
+  await job.mustForm(hosts, mendedMs);
+  await assertOneWorld(job, hosts);
+  await finish(job, hosts);
+});
+
+hostsTest("faults: the host loses power, and its stand-by takes over", async (network) => {
+  const { hosts, job } = await formed(network, "3:4");
+  const lostMs = nowMs();
+  await hosts[0]!.powerOff();
+  const rest = hosts.slice(1);
+  await job.mustForm(rest, lostMs);
+  await assertOneWorld(job, rest);
+  // A second loss leaves too few; a newcomer that knows only a living node's address makes them enough.
+  await finish(job, rest);
+});
+
+hostsTest("faults: the host is cut off and comes back as a guest of its stand-by", async (network) => {
+  const { hosts, job } = await formed(network, "3:4");
+  const cutMs = nowMs();
+  await hosts[0]!.cut();
+  await job.mustForm(hosts.slice(1), cutMs);
+  const deadline = nowMs() + 5000;
+  while ((await job.livingWorlds([hosts[0]!])).length > 0 && nowMs() < deadline) await delay(100);
+  await assertOneWorld(job, hosts);
+  const mendedMs = nowMs();
+  await hosts[0]!.mend();
+  await job.mustForm(hosts, mendedMs);
+  await assertOneWorld(job, hosts);
+  await finish(job, hosts);
+});
+
+hostsTest("faults: the host freezes, and joins the others when it thaws", async (network) => {
+  const { hosts, job } = await formed(network, "3:4");
+  const frozenMs = nowMs();
+  job.agent(hosts[0]!).kill("SIGSTOP");
+  await job.mustForm(hosts.slice(1), frozenMs);
+  const thawedMs = nowMs();
+  job.agent(hosts[0]!).kill("SIGCONT");
+  await job.mustForm(hosts, thawedMs);
+  await assertOneWorld(job, hosts);
+  await finish(job, hosts);
+});
+
+hostsTest("faults: a split in halves lets one side run at most", async (network) => {
+  const { hosts, job } = await formed(network, "2:4");
+  const splitMs = nowMs();
+  await network.separate(hosts.slice(0, 2), hosts.slice(2));
+  // The side of the host goes on; the other ends.
+  await job.mustForm(hosts.slice(0, 2), splitMs);
+  assertEquals(await job.codes(hosts.slice(2)), [1, 1], job.text());
+  await assertOneWorld(job, hosts);
+  await finish(job, hosts.slice(0, 2));
+});
+
+hostsTest("faults: lost packets and slow links neither end the job nor count as a loss", async (network) => {
+  const hosts = await network.add(["n0", "n1", "n2", "n3"]);
+  await Promise.all(hosts.map((host) => host.losePackets(5)));
+  await Promise.all(hosts.map((host) => host.slowDown(256)));
+  const job = new Job("muster", {
+    nnodes: "3:4",
+    conf: CONF.replace("attempt=2", "attempt=5"),
+    more: ["--max-restarts=3"],
+  });
+  job.start(hosts);
+  const world = await job.mustForm(hosts, 0);
+  await delay(4000);
+  assertEquals(job.starts().length, world.starts.length, `there was another round\n${job.text()}`);
+  const failedMs = nowMs();
+  await job.signalWorker(hosts[2]!, "USR2");
+  assert(await job.world(hosts, failedMs), job.text());
+  await finish(job, hosts);
+});
