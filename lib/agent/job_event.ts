@@ -65,9 +65,32 @@ export type JobEventBody =
   | {
     readonly event: "round-formed";
     readonly worldSize: number;
+    readonly nodeCount: number;
+    /** MASTER_ADDR and MASTER_PORT of its workers. */
+    readonly store: { readonly address: string; readonly port: number };
+    /** Those that the launcher knows: itself; together the launchers of a job know all. */
     readonly nodes: readonly NodePlace[];
     readonly durationMs: number;
   }
+  /** The round ended on another node: a failure there, a node that was lost, or one that wants to take part. */
+  | { readonly event: "round-over"; readonly cause: string }
+  /** The launcher waits for other nodes. `leftMs`: until it gives up; null: never. */
+  | {
+    readonly event: "waiting";
+    readonly text: string;
+    readonly present: number;
+    readonly min: number;
+    readonly max: number;
+    readonly leftMs: number | null;
+  }
+  /** Seen by the job's host: a node came, went by its own will, or was lost. `silentMs`: since it was heard last. */
+  | { readonly event: "node-joined"; readonly node: string; readonly address: string }
+  | { readonly event: "node-left"; readonly node: string }
+  | { readonly event: "node-lost"; readonly node: string; readonly cause: string; readonly silentMs: number }
+  /** Who hosts the job from now on. `epoch`: counts its hosts, from 1; more than that: another one took over. */
+  | { readonly event: "host-known"; readonly node: string; readonly epoch: number; readonly isSelf: boolean }
+  /** The session with the host ended otherwise than by agreement. */
+  | { readonly event: "host-lost"; readonly cause: string }
   | {
     readonly event: "worker-started";
     readonly rank: number;

@@ -42,6 +42,10 @@ export class JobProgress {
   rendezvousMs: number | null = null;
   worldSize = 0;
   nodes: readonly NodePlace[] = [];
+  /** Of the whole job. */
+  nodeCount = 1;
+  /** What the launcher waits for: "for 2 more nodes"; null: it does not. */
+  waiting: string | null = null;
   store: { readonly address: string; readonly port: number } | null = null;
   workers: WorkerProgress[] = [];
   /** Since the job's start. */
@@ -76,8 +80,18 @@ export class JobProgress {
         this.rendezvousMs = event.durationMs;
         this.worldSize = event.worldSize;
         this.nodes = event.nodes;
+        this.nodeCount = event.nodeCount;
+        this.store = event.store;
+        this.waiting = null;
         this.phase = "starting";
         this.#resetWorkers(this.workers.length);
+        return;
+      case "round-over":
+        this.phase = "stopping";
+        this.cause = event.cause;
+        return;
+      case "waiting":
+        this.waiting = event.text;
         return;
       case "worker-started":
         this.firstWorkerMs ??= event.elapsedMs;
@@ -117,6 +131,7 @@ export class JobProgress {
         this.cause = event.cause;
         return;
       case "job-ended":
+        this.waiting = null;
         this.phase = event.outcome;
         this.lostMs = event.lostMs;
         return;

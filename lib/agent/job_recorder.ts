@@ -7,18 +7,15 @@ import type { SignalName } from "../core/errors.ts";
 import { rangesText } from "../core/ranges.ts";
 import type { InstantMs, WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
-import { type ExitStatus, pythonExitCode, succeeded } from "../supervise/exit_status.ts";
+import type { MeetingNews, Seat, Waiting } from "../rendezvous/meeting.ts";
+import { type ExitStatus, succeeded } from "../supervise/exit_status.ts";
 import type { AgentEffect } from "./effect.ts";
 import type { AgentEvent } from "./event.ts";
-import {
-  EVENTS_VERSION,
-  type JobEvent,
-  type JobEventBody,
-  type Outcome,
-  type RootCause,
-} from "./job_event.ts";
+import { FleetRecorder, type NodesEffect, type NodesEvent } from "./fleet_recorder.ts";
+import { EVENTS_VERSION, type JobEvent, type JobEventBody, type Outcome } from "./job_event.ts";
 import { JobProgress } from "./job_progress.ts";
 import type { Verdict } from "./report.ts";
+import { rootCauseOf } from "./root_cause.ts";
 import { endingText } from "./words.ts";
 
 export interface RecorderSettings {
@@ -40,6 +37,7 @@ export class JobRecorder {
   /** How the job stands after the events so far. */
   readonly progress = new JobProgress();
   readonly #settings: RecorderSettings;
+  readonly #fleet = new FleetRecorder();
   readonly #workers = new Map<number, Seen>();
   /** What the present call has found. */
   #found: JobEvent[] = [];
@@ -47,7 +45,10 @@ export class JobRecorder {
   #attempt: number | null = null;
   #round: number | null = null;
   #formedAt: InstantMs = 0;
-  #prepareAt: InstantMs = 0;
+  #joinedAt: InstantMs = 0;
+  #servingAt: InstantMs = 0;
+  #storePlace: string | undefined;
+  #waitingText: string | null = null;
   #running = 0;
   #attemptIsOpen = false;
   #stopSignal: SignalName | undefined;
@@ -58,6 +59,10 @@ export class JobRecorder {
   /** When the failure was seen whose consequences are not over. */
   #failedAt: InstantMs | undefined;
   #lostMs = 0;
+  /** Of the worker that the last verdict named. */
+  #blamedPid: number | undefined;
+  #nodeCount = 1;
+  #hasEnded = false;
 
   constructor(settings: RecorderSettings) {
     this.#settings = settings;
@@ -73,17 +78,23 @@ export class JobRecorder {
     return this.#found;
   }
 
+  /** The same for what happens among the job's nodes. */
+  observeFleet(event: NodesEvent, effects: readonly NodesEffect[], now: InstantMs): JobEvent[] {
+    this.#found = [];
+    this.#now = now;
+    // Goodbyes after the end are no news.
+    if (!this.#hasEnded) { for (const body of this.#fleet.observe(event, effects)) this.#add(body); }
+    return this.#found;
+  }
+
   #onEvent(event: AgentEvent, effects: readonly AgentEffect[]): void {
     switch (event.kind) {
       case "start":
         return this.#onStart();
-      case "store-ready": {
-        const hostedBy = this.#settings.plan.store.hostedByLauncher ? "launcher" : "worker";
-        const { address, port } = event;
-        return this.#add({ event: "store-opened", address, port, hostedBy, durationMs: this.#now });
-      }
-      case "attempt-ready":
-        return this.#onRoundFormed();
+      case "store-ready":
+        return this.#onStoreReady(event.address, event.port);
+      case "news":
+        return this.#onNews(event.news, event.verdict);
       case "worker-started":
         return this.#onWorkerStarted(event.localRank, event.pid);
       case "worker-not-started":
@@ -103,11 +114,11 @@ export class JobRecorder {
         return this.#add({ event: "watchdog-expired", pid, rank, reason: event.reason });
       }
       case "judged":
-        return this.#onJudged(event.verdict);
+        return this.#onVerdict(event.verdict);
       case "not-possible":
         this.#cause ??= event.reason;
         return;
-      case "news":
+      case "attempt-ready":
       case "swept":
       case "orphan-ended":
       case "wakeup":
@@ -117,8 +128,11 @@ export class JobRecorder {
 
   #onEffect(effect: AgentEffect): void {
     switch (effect.kind) {
-      case "prepare-attempt":
-        return this.#onPrepareAttempt(effect.attempt);
+      case "request":
+        if (effect.request.kind === "join") this.#joinedAt = this.#now;
+        // The round ended elsewhere, and here because of that.
+        if (effect.request.kind === "cleared") this.#endAttempt("stopped");
+        return;
       case "spawn": {
         // Ranks are the agent's decision; it hands them to the worker in its environment.
         const rank = Number(effect.environment["RANK"] ?? effect.localRank);
@@ -155,20 +169,82 @@ export class JobRecorder {
     });
   }
 
-  /** One node: the round is formed of it alone as soon as it is ready. */
-  #onRoundFormed(): void {
+  #onNews(news: MeetingNews, verdict: Verdict | null): void {
+    if (verdict !== null) this.#onVerdict(verdict);
+    switch (news.kind) {
+      case "serve-store":
+        this.#servingAt = this.#now;
+        return;
+      case "round":
+        return this.#onRoundFormed(news.seat);
+      case "round-over":
+        // What began here is known here already.
+        if (news.round !== this.#round || !this.#attemptIsOpen || this.#cause !== null) return;
+        this.#failedAt ??= this.#now;
+        this.#cause = news.text;
+        return this.#add({ event: "round-over", cause: news.text });
+      case "waiting":
+        return this.#onWaiting(news.waiting);
+      case "job-over":
+        if (news.outcome.level === "error") this.#cause ??= news.outcome.text;
+        return;
+      case "go-on":
+        return;
+    }
+  }
+
+  #onRoundFormed(seat: Seat): void {
     const { plan, hostName } = this.#settings;
-    this.#round = this.#round === null ? 0 : this.#round + 1;
+    const { restartCount } = seat;
+    if (restartCount > (this.#attempt ?? 0)) {
+      const cause = this.#restartCause ?? this.#cause ?? "unknown";
+      this.#add({ event: "restart", nextAttempt: restartCount, maxRestarts: plan.maxRestarts, cause });
+    }
+    this.#restartCause = null;
+    this.#blamedPid = undefined;
+    this.#nodeCount = seat.groupWorldSize;
+    this.#attempt = restartCount;
+    this.#round = seat.round;
     this.#formedAt = this.#now;
     this.#running = 0;
     this.#cause = null;
     this.#attemptIsOpen = true;
     this.#workers.clear();
+    this.#onWaiting(null);
+    const { groupRank: nodeRank, baseRank: firstRank } = seat;
     this.#add({
       event: "round-formed",
-      worldSize: plan.workerCount,
-      nodes: [{ host: hostName, nodeRank: 0, firstRank: 0, workers: plan.workerCount }],
-      durationMs: this.#now - this.#prepareAt,
+      worldSize: seat.worldSize,
+      nodeCount: seat.groupWorldSize,
+      store: { address: seat.store.address, port: seat.store.port },
+      nodes: [{ host: hostName, nodeRank, firstRank, workers: plan.workerCount }],
+      durationMs: this.#now - this.#joinedAt,
+    });
+  }
+
+  /** The text changes with each node that comes; the time that is left does all the time. */
+  #onWaiting(waiting: Waiting | null): void {
+    const text = waiting?.text ?? null;
+    if (text === this.#waitingText) return;
+    this.#waitingText = text;
+    if (waiting === null) return;
+    const { present, min, max, leftMs } = waiting;
+    this.#add({ event: "waiting", text: waiting.text, present, min, max, leftMs });
+  }
+
+  #onStoreReady(address: string, port: number): void {
+    // A restart keeps the address, and only empties the store. On several nodes it listens on all of its own.
+    const place = `${address}:${port}`;
+    if (place === this.#storePlace) return;
+    this.#storePlace = place;
+    const hostedBy = this.#settings.plan.store.hostedByLauncher ? "launcher" : "worker";
+    const shown = address === "" ? this.#settings.hostName : address;
+    this.#add({
+      event: "store-opened",
+      address: shown,
+      port,
+      hostedBy,
+      durationMs: this.#now - this.#servingAt,
     });
   }
 
@@ -248,24 +324,17 @@ export class JobRecorder {
     }
   }
 
-  #onJudged(verdict: Verdict): void {
+  #onVerdict(verdict: Verdict): void {
     const rootCause = rootCauseOf(verdict);
-    this.#add({ event: "verdict", rootCause });
+    // A node's own verdict comes before the job's, which may be the same, or the only one that knows of a failure.
+    const isNews = (rootCause === null || rootCause.pid !== this.#blamedPid) &&
+      (rootCause !== null || this.#nodeCount === 1);
+    if (isNews) this.#add({ event: "verdict", rootCause });
+    this.#blamedPid = rootCause?.pid;
     this.#restartCause = rootCause === null
       ? this.#cause ?? "unknown"
       : `rank ${rootCause.rank}: ${rootCause.summary}`;
     if (rootCause !== null) this.#cause = this.#restartCause;
-  }
-
-  #onPrepareAttempt(attempt: number): void {
-    if (attempt > (this.#attempt ?? 0)) {
-      const { maxRestarts } = this.#settings.plan;
-      const cause = this.#restartCause ?? this.#cause ?? "unknown";
-      this.#add({ event: "restart", nextAttempt: attempt, maxRestarts, cause });
-    }
-    this.#restartCause = null;
-    this.#attempt = attempt;
-    this.#prepareAt = this.#now;
   }
 
   #endAttempt(outcome: Outcome): void {
@@ -283,6 +352,7 @@ export class JobRecorder {
   #onExit(exitCode: number): void {
     const isStopped = this.#stopSignal !== undefined && exitCode > 128;
     const outcome = exitCode === 0 ? "succeeded" : isStopped ? "stopped" : "failed";
+    this.#hasEnded = true;
     this.#endAttempt(outcome);
     this.#takeLost();
     this.#add({
@@ -320,19 +390,4 @@ export class JobRecorder {
     this.#found.push(event);
     this.progress.apply(event);
   }
-}
-
-function rootCauseOf({ rootCause }: Verdict): RootCause | null {
-  if (rootCause === null) return null;
-  const { facts, explanation } = rootCause;
-  return {
-    host: rootCause.host,
-    rank: facts.rank,
-    localRank: facts.localRank,
-    pid: facts.pid,
-    exitCode: pythonExitCode(facts.status),
-    signal: facts.status.kind === "signalled" ? facts.status.signal : null,
-    kind: explanation.kind,
-    summary: explanation.summary,
-  };
 }

@@ -72,7 +72,7 @@ export class TorchEvents {
         const own = event.nodes.find(({ host }) => host === event.host) ?? event.nodes[0];
         this.#place = {
           groupRank: own?.nodeRank ?? 0,
-          groupWorldSize: event.nodes.length,
+          groupWorldSize: event.nodeCount,
           worldSize: event.worldSize,
         };
         this.#workers = [];

@@ -139,7 +139,7 @@ export class Fleet implements Meeting {
   }
 
   #drive(node: Machine<AnyEvent, AnyEffect>): Loop<AnyEvent, AnyEffect> {
-    return new Loop(node, { kind: "wakeup" }, (effect) => this.#carryOut(effect));
+    return new Loop(node, { kind: "wakeup" }, (effect) => this.#carryOut(effect), this.#parts.observe);
   }
 
   /** What the election decided. */

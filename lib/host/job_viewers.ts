@@ -7,6 +7,7 @@ import { JobRecorder } from "../agent/job_recorder.ts";
 import { jobSummary } from "../agent/job_summary.ts";
 import type { TorchEvents } from "../agent/torch_events.ts";
 import type { InstantMs } from "../core/time.ts";
+import type { NodesEffect, NodesEvent } from "../agent/fleet_recorder.ts";
 import { monotonicNow, wallNow } from "./clock.ts";
 import type { EventFile } from "./event_file.ts";
 import type { JobSources, JobWatchSettings } from "./job_watch.ts";
@@ -62,6 +63,10 @@ export class JobViewers {
     const lines = this.#torchEvents?.observe(event, found, now) ?? [];
     if (lines.length > 0) this.#settings.show(lines.join(""));
     for (const happened of found) if (happened.event === "job-ended") this.#end = happened;
+  }
+
+  observeFleet(event: NodesEvent, effects: readonly NodesEffect[], now: InstantMs): void {
+    this.#eventFile?.write(this.#recorder.observeFleet(event, effects, now));
   }
 
   #status(request: StatusRequest): JobStatus {

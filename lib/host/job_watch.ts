@@ -9,8 +9,10 @@ import type { AgentEffect, SayLevel } from "../agent/effect.ts";
 import type { AgentEvent } from "../agent/event.ts";
 import type { InstantMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
+import type { NodesEffect, NodesEvent } from "../agent/fleet_recorder.ts";
 import type { JobViewers } from "./job_viewers.ts";
-import type { JobWatch as Watch } from "./launch.ts";
+import type { AttemptOutput } from "./output.ts";
+import type { WorkerStore } from "./worker_store.ts";
 
 export interface JobWatchSettings {
   readonly plan: LaunchPlan;
@@ -20,15 +22,17 @@ export interface JobWatchSettings {
   readonly show: (lines: string) => void;
 }
 
-/** Where counters are. */
-export type JobSources = Parameters<Watch["connect"]>[0];
+/** Where counters are; both are undefined while there is none. */
+export interface JobSources {
+  readonly store: () => WorkerStore | undefined;
+  readonly output: () => AttemptOutput | undefined;
+}
 
-type Observed = readonly [AgentEvent, readonly AgentEffect[], InstantMs];
-
-export class JobWatch implements Watch {
+export class JobWatch {
   readonly #settings: JobWatchSettings;
   /** What happened before anybody looked. */
-  #waiting: Observed[] = [];
+  #waiting: ((viewers: JobViewers) => void)[] = [];
+  #rounds = 0;
   #sources: JobSources | undefined;
   #viewers: JobViewers | undefined;
   #loading: Promise<void> | undefined;
@@ -38,10 +42,15 @@ export class JobWatch implements Watch {
   }
 
   readonly observe = (event: AgentEvent, effects: readonly AgentEffect[], now: InstantMs): void => {
-    if (this.#viewers === undefined) this.#waiting.push([event, effects, now]);
-    else this.#viewers.observe(event, effects, now);
+    if (effects.some(({ kind }) => kind === "prepare-attempt")) this.#rounds++;
+    this.#tell((viewers) => viewers.observe(event, effects, now));
   };
 
+  readonly observeFleet = (event: NodesEvent, effects: readonly NodesEffect[], now: InstantMs): void => {
+    this.#tell((viewers) => viewers.observeFleet(event, effects, now));
+  };
+
+  /** Called before the first event. */
   readonly connect = (sources: JobSources): void => {
     this.#sources = sources;
   };
@@ -61,12 +70,15 @@ export class JobWatch implements Watch {
 
   /** After the last event. */
   async close(): Promise<void> {
-    const restarted = this.#waiting.some(([, effects]) =>
-      effects.some((effect) => effect.kind === "prepare-attempt" && effect.attempt > 0)
-    );
-    if (restarted) await this.#load();
+    // A closing line is owed.
+    if (this.#rounds > 1) await this.#load();
     await this.#loading;
     await this.#viewers?.close();
+  }
+
+  #tell(tell: (viewers: JobViewers) => void): void {
+    if (this.#viewers === undefined) this.#waiting.push(tell);
+    else tell(this.#viewers);
   }
 
   #load(): Promise<void> {
@@ -74,7 +86,7 @@ export class JobWatch implements Watch {
       const { JobViewers } = await import("./job_viewers.ts");
       const viewers = new JobViewers(this.#settings, () => this.#sources);
       await viewers.open();
-      for (const observed of this.#waiting.splice(0)) viewers.observe(...observed);
+      for (const tell of this.#waiting.splice(0)) tell(viewers);
       this.#viewers = viewers;
     })();
   }

@@ -20,8 +20,9 @@ import { spawnFailure, type SpawnRequest, spawnWorker, type WorkerChild } from "
 import { monotonicNow, wallNow } from "./clock.ts";
 import { type EvidenceBaseline, startEvidence } from "./evidence.ts";
 import { Guard } from "./guard.ts";
+import type { JobWatch } from "./job_watch.ts";
 import { becomeSubreaper, keepDescriptorsFromChildren } from "./libc.ts";
-import { Loop, type Observe } from "./loop.ts";
+import { Loop } from "./loop.ts";
 import type { AttemptOutput, OutputHub } from "./output.ts";
 import { carriesMark, isEnding } from "./process_table.ts";
 import { watchSignals } from "./signals.ts";
@@ -45,18 +46,6 @@ export interface LaunchParts {
   readonly watch?: JobWatch;
   /** Shows the verdict and writes its copies; whatever can't be written is said, never thrown. */
   readonly report: (verdict: Verdict, attempts: readonly Verdict[]) => Promise<void>;
-}
-
-/** Who keeps an eye on a job and never takes part in it. */
-export interface JobWatch {
-  readonly observe: Observe<AgentEvent, AgentEffect>;
-  /** Called before the first event; both are undefined while there is none. */
-  readonly connect: (
-    sources: {
-      readonly store: () => WorkerStore | undefined;
-      readonly output: () => AttemptOutput | undefined;
-    },
-  ) => void;
 }
 
 /** Runs the job of `plan` on this node and returns the launcher's exit code. */
@@ -162,6 +151,7 @@ class Launch {
         hostName: this.#parts.hostName,
         onNews: (news) => this.#hearNews(news),
         say: this.#parts.say,
+        observe: this.#parts.watch?.observeFleet,
       });
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;

@@ -3,6 +3,8 @@
 import type { SayLevel } from "../agent/effect.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
+import type { NodesEffect, NodesEvent } from "../agent/fleet_recorder.ts";
+import type { Observe } from "./loop.ts";
 import { openLoneMeeting } from "./lone_meeting.ts";
 import type { WorkerStore } from "./worker_store.ts";
 
@@ -19,6 +21,8 @@ export interface MeetingParts {
   readonly hostName: string;
   readonly onNews: (news: MeetingNews) => void;
   readonly say: (level: SayLevel, text: string) => void;
+  /** Told of all that happens among the nodes. */
+  readonly observe: Observe<NodesEvent, NodesEffect> | undefined;
 }
 
 /** Opens what `plan` asks for. @throws {SystemError} A port can't be had. */

@@ -54,13 +54,14 @@ export function statusOf(
     maxRestarts: progress.maxRestarts,
     round: progress.round,
     worldSize: progress.worldSize,
+    nodeCount: progress.nodeCount,
+    waiting: progress.waiting,
     rendezvousMs: progress.rendezvousMs,
     firstWorkerMs: progress.firstWorkerMs,
     lostMs: progress.lostMs,
     cause: progress.cause,
-    store: store === undefined ? null : {
-      address: store.host,
-      port: store.port,
+    store: progress.store === null ? null : {
+      ...progress.store,
       counters: stats === null ? null : {
         requests: stats.requests,
         connections: stats.connections,

@@ -29,6 +29,7 @@ export interface Attempt {
   readonly round: number | null;
   readonly nodes: readonly NodePlace[];
   readonly worldSize: number;
+  readonly nodeCount: number;
   /** When its round was formed. */
   readonly from: number;
   /** When all its workers ran; null: they never did. */
@@ -85,6 +86,8 @@ function lastRun(events: readonly JobEvent[]): JobEvent[] {
   return ofJob.filter(({ host }, index) => index >= (starts.get(host) ?? 0)).sort((a, b) => a.time - b.time);
 }
 
+const SEVERITY = { none: 0, succeeded: 1, stopped: 2, failed: 3 } as const;
+
 interface OpenWorker {
   readonly rank: number;
   readonly host: string;
@@ -140,8 +143,9 @@ class HistoryBuilder {
     const attempt = this.#attempts.find((one) => one.attempt === event.attempt && one.round === event.round);
     switch (event.event) {
       case "round-formed":
-        // Every node's launcher tells of the same round.
+        // Every node's launcher tells of the same round, and of itself.
         if (attempt === undefined) this.#attempts.push(newAttempt(event, at));
+        else attempt.nodes = [...attempt.nodes, ...event.nodes];
         return;
       case "worker-started": {
         const { rank, host, pid } = event;
@@ -149,7 +153,7 @@ class HistoryBuilder {
         return;
       }
       case "workers-running":
-        if (attempt !== undefined) attempt.runningAt = at;
+        if (attempt !== undefined) attempt.runningAt = Math.max(attempt.runningAt ?? 0, at);
         if (this.#failedAt !== null) this.#lost.push({ from: this.#failedAt, to: at });
         this.#failedAt = null;
         return;
@@ -157,13 +161,16 @@ class HistoryBuilder {
         return this.#onWorkerEnded(event, at);
       case "attempt-ended":
         if (attempt === undefined) return;
-        attempt.to = at;
-        attempt.outcome = event.outcome;
-        attempt.cause = event.cause;
+        attempt.to = Math.max(attempt.to, at);
+        // On one node it failed, on the others it was stopped because of that.
+        if (SEVERITY[event.outcome] > SEVERITY[attempt.outcome ?? "none"]) {
+          attempt.outcome = event.outcome;
+          attempt.cause = event.cause;
+        }
         if (event.outcome === "failed") this.#failedAt ??= at;
         return;
       case "verdict":
-        if (attempt !== undefined) attempt.rootCause = event.rootCause;
+        if (attempt !== undefined) attempt.rootCause = event.rootCause ?? attempt.rootCause;
         return;
     }
   }
@@ -194,6 +201,7 @@ function newAttempt(event: JobEvent & { event: "round-formed" }, at: number): Gr
     round: event.round,
     nodes: event.nodes,
     worldSize: event.worldSize,
+    nodeCount: event.nodeCount,
     from: at,
     runningAt: null,
     to: at,

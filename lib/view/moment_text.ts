@@ -73,13 +73,29 @@ function sentence(event: JobEvent): readonly [string, Outcome?] | null {
         `Store opened at ${event.address}:${event.port}${event.hostedBy === "worker" ? ", for rank 0" : ""}`,
       ];
     case "round-formed": {
-      const size = `${countText(event.nodes.length, "node")}, ${countText(event.worldSize, "worker")}`;
+      const size = `${countText(event.nodeCount, "node")}, ${countText(event.worldSize, "worker")}`;
       return [
         `Attempt ${event.attempt}, round ${event.round}: ${size}, formed in ${
           durationText(event.durationMs)
         }`,
       ];
     }
+    case "round-over":
+      return [`The round is over: ${event.cause}`];
+    case "waiting":
+      return [`Waiting ${event.text}`];
+    case "node-joined":
+      return [`Node ${event.node} joined, from ${event.address}`];
+    case "node-left":
+      return [`Node ${event.node} left`];
+    case "node-lost":
+      return [`Node ${event.node} was lost: ${event.cause}`, "failed"];
+    case "host-known": {
+      const now = event.epoch > 1 ? ` now, as host number ${event.epoch}` : "";
+      return [`${event.isSelf ? "This node" : `Node ${event.node}`} hosts the job${now}`];
+    }
+    case "host-lost":
+      return [`The job's host was lost: ${event.cause}`, "failed"];
     case "worker-not-started":
       return [`A worker could not be started: ${event.reason}`, "failed"];
     case "workers-running": {

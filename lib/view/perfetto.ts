@@ -42,7 +42,7 @@ export function perfettoTrace(history: JobHistory): string {
         round: attempt.round,
         outcome: attempt.outcome,
         cause: attempt.cause,
-        nodes: attempt.nodes.length,
+        nodes: attempt.nodeCount,
       },
     });
   }

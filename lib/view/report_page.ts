@@ -128,9 +128,9 @@ function legend({ workers }: JobHistory): string {
 
 function attemptsTable({ attempts }: JobHistory): string {
   const rows = attempts.map((attempt) => {
-    const { from, to, runningAt, worldSize, nodes, outcome } = attempt;
+    const { from, to, runningAt, worldSize, nodeCount, outcome } = attempt;
     return `<tr><td class="number">${attempt.attempt}</td><td class="number">${attempt.round ?? ""}</td>` +
-      `<td class="number">${nodes.length}</td><td class="number">${numberText(worldSize)}</td>` +
+      `<td class="number">${nodeCount}</td><td class="number">${numberText(worldSize)}</td>` +
       `<td class="number">${durationText(from)}</td>` +
       `<td class="number">${runningAt === null ? "never" : durationText(runningAt - from)}</td>` +
       `<td class="number">${durationText(to - from)}</td>` +

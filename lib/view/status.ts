@@ -36,7 +36,7 @@ export interface NodeStatus {
 export interface StoreStatus {
   readonly address: string;
   readonly port: number;
-  /** Null where a worker has the store. */
+  /** Null where a worker or another node has the store. */
   readonly counters: {
     readonly requests: number;
     readonly connections: number;
@@ -58,6 +58,10 @@ export interface JobStatus {
   readonly maxRestarts: number;
   readonly round: number | null;
   readonly worldSize: number;
+  /** Of the whole job; `nodes` has those of which the launcher that was asked knows. */
+  readonly nodeCount: number;
+  /** What the launcher waits for: "for 2 more nodes"; null: it does not. */
+  readonly waiting: string | null;
   readonly rendezvousMs: number | null;
   readonly firstWorkerMs: number | null;
   readonly lostMs: number;

@@ -37,8 +37,10 @@ function restartsText({ attempt, maxRestarts, lostMs }: JobStatus): string {
   return `Restart ${attempt} of ${maxRestarts}${lost}`;
 }
 
-function roundText({ round, nodes, worldSize, rendezvousMs }: JobStatus): string {
-  const size = `${countText(nodes.length, "node")}, ${countText(worldSize, "worker")}`;
+function roundText({ round, nodes, nodeCount, worldSize, rendezvousMs, waiting }: JobStatus): string {
+  if (waiting !== null) return `Waiting ${waiting}`;
+  const shown = nodes.length < nodeCount ? ` (${nodes.map(({ host }) => host).join(", ")} shown)` : "";
+  const size = `${countText(nodeCount, "node")}${shown}, ${countText(worldSize, "worker")}`;
   if (round === null) return `${size} · no round yet`;
   const took = rendezvousMs === null ? "" : `, formed in ${durationText(rendezvousMs)}`;
   return `${size} · round ${round}${took}`;
@@ -48,7 +50,8 @@ function storeLine({ store, elapsedMs }: JobStatus, earlier: JobStatus | null): 
   if (store === null) return [];
   const place = `Store ${store.address}:${store.port}`;
   const { counters } = store;
-  if (counters === null) return [[[`${place}, of rank 0`]]];
+  // A worker has it, or another node.
+  if (counters === null) return [[[place]]];
   const before = earlier?.store?.counters ?? null;
   const seconds = (elapsedMs - (earlier?.elapsedMs ?? elapsedMs)) / 1000;
   const isRate = before !== null && seconds > 0 && counters.requests >= before.requests;

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { MeetingNews } from "../../lib/rendezvous/meeting.ts";
 import { failedWith, OK, recordedJob, restartedJob, TERMINATED } from "./recorded.ts";
 
 Deno.test("JobRecorder tells a good job from its start to its end, with durations", () => {
@@ -108,4 +109,27 @@ Deno.test("JobRecorder signals thousands of workers in one line", () => {
   job.tell(0, { kind: "start" });
   job.end(100, 2000, failedWith(1));
   assertEquals(job.of("signal-sent").map(({ ranks }) => ranks), ["0-1999,2001-4095"]);
+});
+
+Deno.test("JobRecorder tells of a round that ends elsewhere, and of what it waits for", () => {
+  const job = recordedJob();
+  const news = (at: number, news: MeetingNews) => job.tell(at, { kind: "news", news, verdict: null });
+  const waiting = (text: string, leftMs: number): MeetingNews => ({
+    kind: "waiting",
+    waiting: { text, present: 1, min: 2, max: 2, leftMs },
+  });
+  news(0, waiting("for 1 more node", 900));
+  news(100, waiting("for 1 more node", 800));
+  assertEquals(job.of("waiting").map(({ text, leftMs }) => [text, leftMs]), [["for 1 more node", 900]]);
+  job.tell(200, { kind: "start" });
+  news(1_000, { kind: "round-over", round: 0, text: "Node b was lost", needsReport: false });
+  assertEquals([job.progress.phase, job.progress.cause], ["stopping", "Node b was lost"]);
+  job.end(1_500, 0, TERMINATED);
+  job.end(1_500, 1, TERMINATED);
+  assertEquals(job.of("round-over").map(({ cause }) => cause), ["Node b was lost"]);
+  assertEquals(job.of("signal-sent").map(({ ranks, cause }) => [ranks, cause]), [["0-1", "Node b was lost"]]);
+  assertEquals(job.of("attempt-ended").map(({ outcome, cause }) => [outcome, cause]), [[
+    "stopped",
+    "Node b was lost",
+  ]]);
 });

@@ -40,6 +40,8 @@ export function jobStatus(count: number, changes: Partial<JobStatus> = {}, hosts
     maxRestarts: 3,
     round: 0,
     worldSize: count,
+    nodeCount: hosts,
+    waiting: null,
     rendezvousMs: 12,
     firstWorkerMs: 80,
     lostMs: 0,
