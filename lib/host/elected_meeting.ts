@@ -20,7 +20,14 @@ export async function openElectedMeeting(parts: MeetingParts, meeting: MeetingPl
   const etcd = await accessEtcd(plan.rendezvousEndpoint, meeting);
   const secret = await readSecret(meeting);
   const info = nodeInfo(plan, meeting, { hostName, standbyPort: null });
-  const fleetParts: FleetParts = { ...parts, meeting, secret, port: null, isLocal: etcd.isLocal };
+  const fleetParts: FleetParts = {
+    ...parts,
+    meeting,
+    secret,
+    port: null,
+    isLocal: etcd.isLocal,
+    hooks: null,
+  };
   const fleet = new Fleet(fleetParts);
   fleet.startElected(info, new Election(fleet, fleetParts, etcd, info.nodeId));
   return fleet;

@@ -32,10 +32,11 @@ import {
   type ControlServerEvent,
 } from "./control_link.ts";
 import { allowedRanges } from "./fleet_admission.ts";
+import type { FleetHooks } from "./fleet_hooks.ts";
 import { FleetPort } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
-import { addressText, endText, jobSettings, nodeInfo, readSecret, splitAddress } from "./fleet_setup.ts";
-import { fallbackAddress, isThisMachine, meansThisMachineOnly } from "./local_addresses.ts";
+import { addressText, endText, jobSettings, splitAddress } from "./fleet_setup.ts";
+import { fallbackAddress } from "./local_addresses.ts";
 import { Loop, type Machine } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { serveStore, type StoreServer } from "./store_server.ts";
@@ -43,29 +44,6 @@ import type { WorkerStore } from "./worker_store.ts";
 
 /** A connection that broke was there this long before its session was given up. */
 const RESUME_MS = DEFAULT_CONTROL_LIMITS.resumeMs;
-
-export async function openFleetMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
-  const { plan, hostName } = parts;
-  const endpoint = meeting.endpoints[0]!;
-  const isLocal = meansThisMachineOnly(endpoint.host);
-  const secret = await readSecret(meeting);
-  const isHost = meeting.isHost ?? await isThisMachine(endpoint.host, hostName);
-  let port: FleetPort | null = null;
-  if (isHost) {
-    port = FleetPort.tryListen({ isLocal, port: endpoint.port });
-    // Another agent of this machine is the host, unless it was said that this one is.
-    if (port === null && meeting.isHost === true) {
-      throw new SystemError(
-        `Cannot host the job at port ${endpoint.port}: the port is in use; stop what holds it or choose another port`,
-      );
-    }
-  }
-  const role = port === null ? "guest" : "host";
-  if (port === null && meeting.failover) port = FleetPort.tryListen({ isLocal, port: 0 });
-  const fleet = new Fleet({ ...parts, meeting, secret, port, isLocal });
-  fleet.start(role, nodeInfo(plan, meeting, { hostName, standbyPort: port?.port ?? null }));
-  return fleet;
-}
 
 /** Somebody outside the job who decides which node is its host. */
 export interface FleetElection {
@@ -90,6 +68,8 @@ export interface FleetParts extends MeetingParts {
   readonly secret: ControlSecret | null;
   readonly port: FleetPort | null;
   readonly isLocal: boolean;
+  /** Null: torchrun's agents can't take part. */
+  readonly hooks: FleetHooks | null;
 }
 
 export class Fleet implements Meeting {
@@ -105,6 +85,9 @@ export class Fleet implements Meeting {
   #control: ControlServer | null = null;
   #link: ControlLink | null = null;
   #herald: Herald | null = null;
+  readonly #guests = new Set<string>();
+  /** torchrun's agents take part, and nobody here has anything to decide any more. */
+  #isShared = false;
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
@@ -279,7 +262,11 @@ export class Fleet implements Meeting {
       onLog,
     });
     const allowed = allowedRanges(meeting.allowed);
-    this.#server = serveStore(port.take(), { control: this.#control, onLog, allowed });
+    const recordKey = `/torch.rendezvous.${this.#settings.jobId}`;
+    this.#server = serveStore(port.take(), {
+      ...{ control: this.#control, onLog, allowed },
+      onCompareSet: (key) => key === recordKey ? queueMicrotask(() => this.#shareAsHost()) : undefined,
+    });
   }
 
   #stopServing(): void {
@@ -301,6 +288,8 @@ export class Fleet implements Meeting {
           control?.end(nodeId);
           return;
         }
+        this.#guests.add(nodeId);
+        if (this.#isShared) control?.send(nodeId, encodeHostMessage({ kind: "share" }));
         const { remote, local } = control?.addressesOf(event.connection) ?? { remote: "", local: "" };
         return this.#loop.post({ kind: "arrived", nodeId, address: remote, hostAddress: local });
       }
@@ -309,6 +298,7 @@ export class Fleet implements Meeting {
       case "message":
         return this.#hearNode(event.nodeId, event.message);
       case "ended":
+        this.#guests.delete(event.nodeId);
         return this.#loop.post({
           kind: "gone",
           nodeId: event.nodeId,
@@ -331,6 +321,15 @@ export class Fleet implements Meeting {
       this.#parts.say("warning", `Node ${nodeId} is sent away: it ${error.message}`);
       this.#control?.end(nodeId);
     }
+  }
+
+  #shareAsHost(): void {
+    const server = this.#server;
+    if (this.#isShared || server === null || this.#parts.hooks === null) return;
+    this.#isShared = true;
+    this.#loop.close();
+    for (const nodeId of this.#guests) this.#control?.send(nodeId, encodeHostMessage({ kind: "share" }));
+    this.#parts.hooks.onShared({ host: "127.0.0.1", port: server.port, service: server });
   }
 
   #sendHerald({ addresses, ownAddress }: Extract<FleetEffect, { kind: "herald" }>): void {
@@ -357,14 +356,15 @@ export class Fleet implements Meeting {
       port,
       connectMs,
       // What a link that was replaced still has to say means nothing.
-      onEvent: (event) => link === this.#link ? this.#onLinkEvent(event) : undefined,
+      onEvent: (event) => link === this.#link ? this.#onLinkEvent(event, { host, port }) : undefined,
     });
     this.#link = link;
   }
 
-  #onLinkEvent(event: ControlLinkEvent): void {
+  #onLinkEvent(event: ControlLinkEvent, link: { readonly host: string; readonly port: number }): void {
     switch (event.kind) {
       case "attemptFailed":
+        this.#parts.hooks?.onStrangeHost(link.host, link.port);
         return this.#loop.post({ kind: "link-failed", problem: event.problem });
       case "joined":
         return this.#loop.post({ kind: "linked", epoch: event.host.epoch, hostId: event.host.nodeId });
@@ -373,6 +373,7 @@ export class Fleet implements Meeting {
       case "message": {
         try {
           const message = decodeHostMessage(event.message);
+          if (message?.kind === "share") return this.#parts.hooks?.onShared({ ...link, service: null });
           if (message !== null) this.#loop.post({ kind: "heard", message });
         } catch (error) {
           if (!(error instanceof MessageError)) throw error;

@@ -49,3 +49,11 @@ export function canonicalAddress(host: string): string {
   if (!host.includes(":") || !URL.canParse(`http://[${host}]`)) return host;
   return new URL(`http://[${host}]`).hostname.slice(1, -1);
 }
+
+/** This machine's address as it shows at HOST:PORT, which must take connections. */
+export async function addressTowards(host: string, port: number): Promise<string> {
+  const socket = await Deno.connect({ hostname: host, port, autoSelectFamily: true });
+  const { hostname } = socket.localAddr;
+  socket.close();
+  return hostname;
+}

@@ -32,6 +32,14 @@ export async function openMeeting(parts: MeetingParts): Promise<Meeting> {
     const { openElectedMeeting } = await import("./elected_meeting.ts");
     return await openElectedMeeting(parts, parts.plan.meeting);
   }
-  const { openFleetMeeting } = await import("./fleet.ts");
-  return await openFleetMeeting(parts, parts.plan.meeting);
+  if (parts.plan.meeting.filePath !== null) {
+    const { openFileMeeting } = await import("./open_shared.ts");
+    return await openFileMeeting(parts, parts.plan.meeting, parts.plan.meeting.filePath);
+  }
+  if (parts.plan.meeting.backend === "etcd-v2") {
+    const { openEtcdV2Meeting } = await import("./open_shared.ts");
+    return await openEtcdV2Meeting(parts, parts.plan.meeting);
+  }
+  const { openSwitchingMeeting } = await import("./switching_meeting.ts");
+  return await openSwitchingMeeting(parts, parts.plan.meeting);
 }

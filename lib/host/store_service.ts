@@ -9,7 +9,7 @@ import { type AddressRange, Admission } from "../core/address_range.ts";
 import { type ConnectionOptions, StoreConnection } from "../store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
 import { Table } from "../store/table.ts";
-import { type Dialect, PeerError } from "../store/wire.ts";
+import { type Dialect, type Key, PeerError } from "../store/wire.ts";
 import type { ControlServer } from "./control_link.ts";
 import type { SocketAddress } from "./socket_address.ts";
 import { UnfinishedRequests } from "./unfinished_requests.ts";
@@ -22,6 +22,8 @@ export interface ServingOptions {
   readonly limits?: Partial<StoreLimits>;
   /** Takes the connections of our own agents; without it they are closed. It outlives the store. */
   readonly control?: ControlServer;
+  /** Told of every key that a COMPARE_SET was for: torchrun's agents show themselves so. */
+  readonly onCompareSet?: (key: Key) => void;
   /** One line without newline for each connection that is refused or closed by the server. */
   readonly onLog?: (line: string) => void;
   /** "portable": the runtime's own, also where faster ones can be had. */
@@ -66,6 +68,7 @@ export class StoreService {
   readonly #name: string;
   readonly #connectionOptions: ConnectionOptions;
   readonly #onLog: (line: string) => void;
+  readonly #onCompareSet: ((key: Key) => void) | undefined;
   /** Null: everybody may connect. */
   #admission: Admission | null;
   #table: Table;
@@ -85,7 +88,8 @@ export class StoreService {
     this.#admission = options.allowed ? new Admission(options.allowed) : null;
     this.control = options.control ?? null;
     this.#onLog = options.onLog ?? (() => {});
-    this.#table = new Table(this.limits);
+    this.#onCompareSet = options.onCompareSet;
+    this.#table = new Table(this.limits, this.#onCompareSet);
     this.#unfinished = new UnfinishedRequests(this.limits.requestMs, (peer) => this.#onOverdue(peer));
   }
 
@@ -108,7 +112,7 @@ export class StoreService {
 
   /** Empties the store and closes all connections. */
   reset(): void {
-    this.#table = new Table(this.limits);
+    this.#table = new Table(this.limits, this.#onCompareSet);
     for (const peer of this.#peers) peer.destroy();
   }
 

@@ -31,8 +31,9 @@ export function openWorkerStore(
   meeting: MeetingPlan | null,
   onLog: (line: string) => void,
 ): WorkerStore {
-  const isHere = meeting === null ||
-    meeting.endpoints.every(({ host }) => /^(localhost|127\..*|::1)$/i.test(host));
+  // A file may be on many machines.
+  const isHere = meeting === null || meeting.filePath === null &&
+      meeting.endpoints.every(({ host }) => /^(localhost|127\..*|::1)$/i.test(host));
   const bindTo = isHere ? LOOPBACK : anyAddress();
   const host = meeting === null ? LOOPBACK : "";
   if (!hostedByLauncher) {

@@ -37,6 +37,11 @@ export type HostMessage =
   /** For those who may have to: what the job has come to. */
   | { readonly kind: "record"; readonly record: JobRecord };
 
+/** torchrun's agents take part: from now on the nodes meet by their record, in the host's store. The host's last word. */
+export interface ShareMessage {
+  readonly kind: "share";
+}
+
 const NODE_TYPES: Readonly<Record<NodeMessage["kind"], number>> = {
   "join": 1,
   "store-served": 2,
@@ -47,7 +52,7 @@ const NODE_TYPES: Readonly<Record<NodeMessage["kind"], number>> = {
   "leave": 7,
 };
 
-const HOST_TYPES: Readonly<Record<HostMessage["kind"], number>> = {
+const HOST_TYPES: Readonly<Record<(HostMessage | ShareMessage)["kind"], number>> = {
   "serve-store": 33,
   "round": 34,
   "round-over": 35,
@@ -56,6 +61,7 @@ const HOST_TYPES: Readonly<Record<HostMessage["kind"], number>> = {
   "job-over": 38,
   "standbys": 39,
   "record": 40,
+  "share": 41,
 };
 
 export function encodeNodeMessage(message: NodeMessage): Message {
@@ -89,7 +95,7 @@ export function decodeNodeMessage({ type, payload }: Message): NodeMessage | nul
   }
 }
 
-export function encodeHostMessage(message: HostMessage): Message {
+export function encodeHostMessage(message: HostMessage | ShareMessage): Message {
   const { kind, ...fields } = message;
   if (message.kind === "job-over") {
     const { verdict, ...outcome } = message.outcome;
@@ -102,7 +108,7 @@ export function encodeHostMessage(message: HostMessage): Message {
 }
 
 /** Null: a type of a later version. @throws {MessageError} It can't be read. */
-export function decodeHostMessage({ type, payload }: Message): HostMessage | null {
+export function decodeHostMessage({ type, payload }: Message): HostMessage | ShareMessage | null {
   const kind = kindOf(HOST_TYPES, type);
   if (kind === null) return null;
   const { fields, attachment } = fieldsOf(payload, kind);
@@ -141,6 +147,8 @@ export function decodeHostMessage({ type, payload }: Message): HostMessage | nul
       };
     case "record":
       return { kind, record: recordOf(fields.object("record")) };
+    case "share":
+      return { kind };
   }
 }
 

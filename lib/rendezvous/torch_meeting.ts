@@ -7,10 +7,10 @@
  * that goes on without this node ends its workers, a node that leaves lets the others know, the end can't be missed.
  */
 
-import { assertDefined, unreachable } from "../core/assert.ts";
+import { assertDefined } from "../core/assert.ts";
 import type { SignalName } from "../core/errors.ts";
 import { Prng } from "../core/prng.ts";
-import { Deadlines, durationText, type InstantMs } from "../core/time.ts";
+import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.ts";
 import { KeyTalk } from "./key_talk.ts";
 import type { JobOutcome, LocalFailure, MeetingNews, StorePlace } from "./meeting.ts";
 import { RecordLoop, type RecordReport } from "./record_loop.ts";
@@ -67,9 +67,8 @@ export class TorchMeeting {
   }
 
   nextWakeup(): InstantMs | undefined {
-    const times = [this.#deadlines.next(), this.#loop.nextWakeup(), this.#departure.nextWakeup()];
-    const due = times.filter((at) => at !== undefined);
-    return due.length === 0 ? undefined : Math.min(...due);
+    const ours = earliest(this.#deadlines.next(), this.#loop.nextWakeup());
+    return earliest(ours, this.#departure.nextWakeup());
   }
 
   step(event: TorchMeetingEvent, now: InstantMs): TorchMeetingEffect[] {
@@ -233,14 +232,12 @@ export class TorchMeeting {
         const place = { round: number, restartCount: this.#restarts, groupRank, groupWorldSize };
         return this.#tell({ kind: "round", seat: { ...place, ...result.ranks, store: result.place } });
       }
-      default:
-        return unreachable(result);
     }
   }
 
   #whileRunning(record: TorchRecord): void {
     const round = assertDefined(this.#round);
-    const change = round.changeText(record);
+    const change = round.changeText(record) ?? round.goneText(record);
     if (change !== null) return this.#onChange(round, change);
     if (record.isClosed) return this.#onClosed(round);
     if (!record.participants.has(this.#me)) {
@@ -329,10 +326,14 @@ export class TorchMeeting {
 
   #whileFinishing(record: TorchRecord): void {
     const round = assertDefined(this.#round);
-    const change = round.changeText(record);
-    if (!record.isClosed && change === null) return;
+    const change = round.changeText(record), gone = round.goneText(record);
+    if (!record.isClosed && change === null && gone === null) return;
     round.countOtherExits((count) => {
       if (this.#phase !== "finishing" || count === round.names.length - 1) return;
+      if (change === null && gone !== null) {
+        if (round.isFinished(record, count)) this.#close(succeeded(this.#restarts, `${gone}; leaving`));
+        return;
+      }
       if (record.isClosed) return this.#close(failed(FAILED_ELSEWHERE));
       if (count > 0 && round.hasTorchrun) return;
       this.#talk.forget();

@@ -56,14 +56,37 @@ export class TorchRound {
     countExits(this.#exit, this.#talk, (count) => then(count - (this.#hasReported ? 1 : 0)));
   }
 
-  /** What it means for the round that somebody waits for the next one; null: nobody does. */
+  /** That somebody waits for the next round, or has begun it: the sign that torchrun's agents go by. Null: nobody does. */
   changeText(record: TorchRecord): string | null {
     if (record.round > this.number) return "the others began another round without this node";
-    const me = this.names[this.groupRank]!;
-    const waiting = [...record.waiting].filter((name) => name !== me);
+    const waiting = [...record.waiting].filter((name) => name !== this.#me);
     const again = waiting.filter((name) => this.names.includes(name));
     if (again.length > 0) return `${again.join(" and ")} ${again.length === 1 ? "starts" : "start"} again`;
-    if (waiting.length === 0) return null;
-    return `${waiting.join(" and ")} ${waiting.length === 1 ? "joins" : "join"}`;
+    return waiting.length === 0
+      ? null
+      : `${waiting.join(" and ")} ${waiting.length === 1 ? "joins" : "join"}`;
+  }
+
+  /**
+   * That others are out of the round, dead or by their own will; null: none is, or the job is over. torchrun's agents do
+   * not look for that; they see it when this node comes back to wait.
+   */
+  goneText(record: TorchRecord): string | null {
+    if (record.isClosed || record.round > this.number) return null;
+    const gone = this.#gone(record);
+    return gone.length === 0 ? null : `${gone.join(" and ")} ${gone.length === 1 ? "is" : "are"} gone`;
+  }
+
+  /** Of the others, `exits` have succeeded, and the rest will not say any more whether they have. */
+  isFinished(record: TorchRecord, exits: number): boolean {
+    return exits + this.#gone(record).length >= this.names.length - 1;
+  }
+
+  get #me(): string {
+    return this.names[this.groupRank]!;
+  }
+
+  #gone(record: TorchRecord): string[] {
+    return this.names.filter((name) => name !== this.#me && !record.participants.has(name));
   }
 }

@@ -22,6 +22,7 @@ export interface TableClient {
 
 export class Table {
   readonly #limits: StoreLimits;
+  readonly #onCompareSet: ((key: Key) => void) | undefined;
   readonly #values = new Map<Key, Value>();
   /** Never holds an empty queue. */
   readonly #queues = new Map<Key, Queue>();
@@ -32,8 +33,10 @@ export class Table {
   #queuedCount = 0;
   #storedBytes = 0;
 
-  constructor(limits: StoreLimits) {
+  /** `onCompareSet`: told of every key that a COMPARE_SET was for, once it is answered. */
+  constructor(limits: StoreLimits, onCompareSet?: (key: Key) => void) {
     this.#limits = limits;
+    this.#onCompareSet = onCompareSet;
   }
 
   get keyCount(): number {
@@ -82,6 +85,7 @@ export class Table {
         return;
       case "compareSet":
         client.reply({ kind: "value", value: this.#compareSet(request) });
+        this.#onCompareSet?.(request.key);
         return;
       case "multiGet":
         client.reply({ kind: "values", values: this.#multiGet(request.keys) });

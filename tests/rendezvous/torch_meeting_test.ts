@@ -157,6 +157,18 @@ Deno.test("TorchMeeting ends a round when a torchrun node waits for the next, wi
   assertEquals([stage.seat.round, stage.seat.restartCount, stage.seat.store.port], [1, 0, 5000]);
 });
 
+Deno.test("TorchMeeting ends a round when the heartbeat of another node does not change any more", () => {
+  const stage = seated("a");
+  stage.pass(15_000);
+  assertEquals(stage.last?.kind, "round");
+  stage.pass(2_000);
+  assertEquals(stage.last, { kind: "round-over", round: 0, text: "a_100_0 is gone", needsReport: false });
+  stage.post({ kind: "cleared", round: 0, report: null });
+  stage.post({ kind: "join" });
+  assertEquals([...stage.store.record.participants.keys()], [name("b")]);
+  assertEquals(stage.store.record.round, 1);
+});
+
 Deno.test("TorchMeeting counts its own failures only, and closes the job when they are too many", () => {
   const stage = seated("a");
   const { store } = stage;
@@ -211,7 +223,12 @@ Deno.test("TorchMeeting ends with all others, and closes the job", () => {
 Deno.test("TorchMeeting gives up waiting for the others' end after the time for it, without a failure", () => {
   const stage = seated("a");
   stage.post({ kind: "succeeded", round: 0 });
-  stage.pass(301_000);
+  for (let beats = 0; beats < 31; beats++) {
+    stage.pass(10_000);
+    if (!stage.store.record.isClosed) {
+      stage.store.record = after(stage.store.record, "keep-alive", "a", rules(2), beats);
+    }
+  }
   assertEquals(stage.last?.kind === "job-over" && stage.last.outcome.code, 0);
 });
 

@@ -1,0 +1,161 @@
+/**
+ * A job's meeting that begins among our own agents and goes over to torchrun's record when torchrun's agents turn out to
+ * take part: a guest finds that the endpoint is a PyTorch store, a host sees a torchrun client in its own, and tells
+ * its guests. The job's round, if one is on, is ended first; it costs no restart.
+ */
+
+import type { MeetingPlan } from "../options/launch_plan.ts";
+import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
+import type { FleetHooks, SharedPlace } from "./fleet_hooks.ts";
+import { openFleetMeeting } from "./open_fleet.ts";
+import { addressTowards, fallbackAddress } from "./local_addresses.ts";
+import type { Meeting, MeetingParts } from "./meeting.ts";
+import { SharedMeeting } from "./shared_meeting.ts";
+import { StoreClient, StoreConnectionError } from "./store_client.ts";
+import { CLAIM_MS, readTimeoutMs } from "./torch_setup.ts";
+import { TorchStore } from "./torch_store.ts";
+
+/** Opens it. @throws {SystemError} A port can't be had. */
+export async function openSwitchingMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
+  const switching = new SwitchingMeeting(parts, meeting);
+  switching.fleet = await openFleetMeeting(switching.fleetParts, meeting, switching.hooks);
+  return switching;
+}
+
+/** How long a store may take to answer whether it is torchrun's. */
+const PROBE_MS = 2_000;
+/** How long the host of a job that ended well stays for torchrun's agents, which close the record in the end. */
+const FAREWELL_MS = 10_000;
+const FAREWELL_LOOK_MS = 50;
+
+class SwitchingMeeting implements Meeting {
+  fleet: Meeting | null = null;
+  readonly #parts: MeetingParts;
+  readonly #plan: MeetingPlan;
+  #shared: SharedMeeting | null = null;
+  #place: SharedPlace | null = null;
+  /** Requests that came while the shared store was being connected to. */
+  #held: MeetingRequest[] = [];
+  /** The agent has asked for a seat, and has none. */
+  #hasJoined = false;
+  /** The round in which the agent has workers, or is clearing up. */
+  #round: number | null = null;
+  #before = { rounds: 0, restarts: 0 };
+  #isProbing = false;
+  #isClosed = false;
+
+  constructor(parts: MeetingParts, plan: MeetingPlan) {
+    this.#parts = parts;
+    this.#plan = plan;
+  }
+
+  get fleetParts(): MeetingParts {
+    return { ...this.#parts, onNews: (news) => this.#onFleetNews(news) };
+  }
+
+  get hooks(): FleetHooks {
+    return {
+      onShared: (place) => this.#onShared(place),
+      onStrangeHost: (host, port) => void this.#probe(host, port),
+    };
+  }
+
+  get workerStore() {
+    return this.fleet?.workerStore ?? null;
+  }
+
+  request(request: MeetingRequest): void {
+    this.#note(request);
+    if (this.#place === null) return this.fleet?.request(request);
+    if (request.kind === "cleared" && request.round < this.#before.rounds) {
+      // Of the last round among our own agents.
+      return this.#parts.onNews({ kind: "go-on", text: null, verdict: null });
+    }
+    if (this.#shared === null) this.#held.push(request);
+    else this.#shared.request(request);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#shared?.close();
+    const service = this.#place?.service ?? null;
+    // Of a failure torchrun's agents hear by nothing but the loss of the store.
+    const until = performance.now() + (this.#shared?.hasSucceeded ? FAREWELL_MS : 0);
+    while (service !== null && service.stats.connections > 0 && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, FAREWELL_LOOK_MS));
+    }
+    await this.fleet?.close();
+  }
+
+  #note(request: MeetingRequest): void {
+    if (request.kind === "join") this.#hasJoined = true;
+    if (request.kind === "cleared") this.#round = null;
+  }
+
+  #onFleetNews(news: MeetingNews): void {
+    if (this.#place !== null) return;
+    if (news.kind === "round" || news.kind === "serve-store") {
+      const round = news.kind === "round" ? news.seat.round : news.round;
+      this.#before = { ...this.#before, rounds: round + 1 };
+    }
+    if (news.kind === "round") {
+      this.#round = news.seat.round;
+      this.#hasJoined = false;
+      this.#before = { ...this.#before, restarts: news.seat.restartCount };
+    }
+    this.#parts.onNews(news);
+  }
+
+  #onShared(place: SharedPlace): void {
+    if (this.#place !== null) return;
+    this.#place = place;
+    // A guest has no further business there; a host goes on serving.
+    if (place.service === null) void this.fleet?.close();
+    this.#parts.say("notice", "torchrun's agents take part in the job: going over to their rendezvous");
+    this.#parts.onNews({ kind: "waiting", waiting: null });
+    if (this.#round !== null) {
+      const text = "torchrun's agents join";
+      this.#parts.onNews({ kind: "round-over", round: this.#round, text, needsReport: false });
+    } else if (this.#hasJoined) this.#held.push({ kind: "join" });
+    void this.#connect(place);
+  }
+
+  /** Whether the host that does not talk as one of ours is a PyTorch store with torchrun's record of this job. */
+  async #probe(host: string, port: number): Promise<void> {
+    if (this.#isProbing || this.#place !== null) return;
+    this.#isProbing = true;
+    try {
+      const client = await StoreClient.connect({ host, port, timeoutMs: PROBE_MS });
+      const isTorchrun = await client.check([`torch.rendezvous.${this.#parts.plan.jobId}`]);
+      client.close();
+      if (!isTorchrun || this.#isClosed) return;
+      this.#onShared({ host, port, service: null });
+    } catch (error) {
+      if (!(error instanceof StoreConnectionError)) throw error;
+    } finally {
+      this.#isProbing = false;
+    }
+  }
+
+  async #connect({ host, port, service }: SharedPlace): Promise<void> {
+    const { plan } = this.#parts;
+    try {
+      const timeoutMs = readTimeoutMs(this.#plan);
+      const store = await TorchStore.connect({ host, port, jobId: plan.jobId, timeoutMs });
+      if (this.#isClosed) return store.close();
+      const address = this.#plan.localAddress ??
+        (service === null
+          ? await addressTowards(host, port)
+          : fallbackAddress(this.#plan.endpoints[0]!.host));
+      this.#shared = new SharedMeeting({
+        ...this.#parts,
+        ...{ meeting: this.#plan, store, address, claimMs: CLAIM_MS, before: this.#before },
+      });
+      for (const request of this.#held.splice(0)) this.#shared.request(request);
+    } catch (error) {
+      if (!(error instanceof StoreConnectionError)) throw error;
+      const outcome = { code: 1, level: "error", text: error.message, verdict: null } as const;
+      this.#parts.onNews({ kind: "job-over", outcome });
+    }
+  }
+}

@@ -1,0 +1,171 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { interopTest } from "./harness.ts";
+import { type MixedJob, type MixedRun, runMixedJob, type Seen, type Side } from "./mixed_job.ts";
+import { releaseTest } from "./torch_releases.ts";
+
+/** Both launchers end with these codes. */
+function assertCodes({ runs }: MixedRun, torchrun: number, muster: number): void {
+  const said = `${runs.torchrun.stderr}\n${runs.muster.stderr}`;
+  assertEquals([runs.torchrun.code, runs.muster.code], [torchrun, muster], said);
+}
+
+/** One world: ranks from 0 on, one size, one store. */
+function assertWorld(seen: readonly Seen[] | undefined, first: Side, { runs }: MixedRun): void {
+  const said = `${runs.torchrun.stderr}\n${runs.muster.stderr}`;
+  assertEquals(seen?.map(({ rank, worldSize }) => [rank, worldSize]), [[0, 3], [1, 3], [2, 3]], said);
+  assertEquals(new Set(seen!.map(({ store }) => store)).size, 1, said);
+  assertEquals([seen![0]!.side, seen![0]!.groupRank], [first, 0]);
+}
+
+const WAYS: readonly Pick<MixedJob, "host" | "first">[] = [
+  { host: "torchrun", first: "torchrun" },
+  { host: "torchrun", first: "muster" },
+  { host: "muster", first: "muster" },
+  { host: "muster", first: "torchrun" },
+];
+
+for (const way of WAYS) {
+  const name = `${way.host} hosts and ${way.first} has rank 0`;
+
+  interopTest(
+    `mixed job: a failed worker of either launcher has all start again, then all end (${name})`,
+    async () => {
+      for (const fail of ["0.0", "2.0"]) {
+        const run = await runMixedJob({ ...way, maxRestarts: 1, fail, seconds: 5 });
+        assertCodes(run, 0, 0);
+        assertEquals(run.rounds.length, 2);
+        run.rounds.forEach((seen) => assertWorld(seen, way.first, run));
+        const failed = run.rounds[0]!.find(({ rank }) => `${rank}.0` === fail)!.side;
+        assertEquals(run.rounds[1]!.map(({ side, restart }) => restart === (side === failed ? 1 : 0)), [
+          true,
+          true,
+          true,
+        ]);
+      }
+    },
+  );
+}
+
+for (const host of ["torchrun", "muster"] as const) {
+  interopTest(`mixed job: a failure for good ends it for both (${host} hosts)`, async () => {
+    for (const fail of ["0.0", "2.0"]) {
+      const run = await runMixedJob({
+        host,
+        first: host,
+        fail,
+        seconds: host === "muster" || fail === "0.0" ? 20 : 6,
+      });
+      const isTorchrunsFault = (fail === "0.0") === (host === "torchrun");
+      // A torchrun agent that hosts is told of nothing: it goes on, and takes the end of its own workers for success.
+      assertCodes(run, isTorchrunsFault || host === "muster" ? 1 : 0, 1);
+    }
+  });
+
+  interopTest(
+    `mixed job: the other's agent is lost, and this one goes on alone (${host} hosts)`,
+    async () => {
+      const lost = host === "muster" ? "torchrun" : "muster";
+      const run = await runMixedJob({
+        ...{ host, first: host, nodes: "1:2", conf: "last_call_timeout=3", seconds: 12, maxRestarts: 1 },
+        // torchrun's agent goes by the failure of its own workers.
+        fail: host === "torchrun" ? "1.0" : "never",
+        onStarted: (pids) => Promise.resolve(Deno.kill(pids[lost], "SIGKILL")),
+      });
+      assertEquals(run.runs[host].code, 0, run.runs[host].stderr);
+      assertEquals(
+        run.rounds.at(-1)!.map(({ side, worldSize }) => [side, worldSize === (host === "muster" ? 1 : 2)]),
+        [
+          [host, true],
+          ...(host === "muster" ? [] : [[host, true] as const]),
+        ].map(([side, isRight]) => [side, isRight]),
+      );
+    },
+  );
+}
+
+interopTest(
+  "mixed job: our node joins a job of torchrun's that runs, which torchrun's own can't",
+  async () => {
+    const run = await runMixedJob({
+      ...{
+        host: "torchrun",
+        first: "torchrun",
+        nodes: "1:2",
+        conf: "last_call_timeout=2",
+        late: "muster",
+        seconds: 12,
+      },
+    });
+    assertCodes(run, 0, 0);
+    assertEquals(run.runs.torchrun.stdout.match(/SEEN \d+ 3 /g)?.length, 2);
+  },
+);
+
+interopTest("mixed job: a torchrun node joins a job of ours that runs", async () => {
+  const run = await runMixedJob({
+    ...{
+      host: "muster",
+      first: "muster",
+      nodes: "1:2",
+      conf: "last_call_timeout=2",
+      late: "torchrun",
+      seconds: 12,
+    },
+  });
+  assertCodes(run, 0, 0);
+  assertEquals(run.runs.muster.stdout.match(/SEEN 0 3 /g)?.length, 1);
+});
+
+interopTest(
+  "mixed job: with TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 rank 0 may move to a node that joins",
+  async () => {
+    const run = await runMixedJob({
+      ...{
+        host: "torchrun",
+        first: "muster",
+        nodes: "1:2",
+        conf: "last_call_timeout=2",
+        late: "muster",
+        seconds: 12,
+      },
+      env: { TORCH_DISABLE_SHARE_RDZV_TCP_STORE: "1" },
+    });
+    assertCodes(run, 0, 0);
+    assertWorld(
+      run.rounds.at(-1)!.length === 3
+        ? run.rounds.at(-1)
+        : [...run.rounds[1]!, ...run.rounds[0]!.filter(({ side }) => side === "muster")].sort((a, b) =>
+          a.rank - b.rank
+        ),
+      "muster",
+      run,
+    );
+  },
+);
+
+for (const release of ["2.2.0", "2.6.0"] as const) {
+  releaseTest(
+    release,
+    `mixed job with PyTorch ${release}: start, failure, restart and end, both ways round`,
+    async () => {
+      for (const host of ["torchrun", "muster"] as const) {
+        const run = await runMixedJob({
+          release,
+          host,
+          first: host,
+          maxRestarts: 1,
+          fail: "2.0",
+          seconds: 12,
+        });
+        assertCodes(run, 0, 0);
+        assertEquals(run.rounds.length, 2);
+        run.rounds.forEach((seen) => assertWorld(seen, host, run));
+      }
+    },
+  );
+}
+
+interopTest("mixed job: our launcher says that it goes over to torchrun's rendezvous", async () => {
+  const run = await runMixedJob({ host: "muster", first: "muster", seconds: 1 });
+  assertStringIncludes(run.runs.muster.stderr, "torchrun's agents take part in the job");
+});
