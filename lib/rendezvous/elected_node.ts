@@ -28,10 +28,14 @@ export type ElectedOptions = Omit<FleetOptions, "candidates"> & {
   readonly electorate: string;
 };
 
+/** Where the agent stands, so that a new host can take it up there. */
 type AgentState =
   | { readonly kind: "idle" }
   | { readonly kind: "joined" }
-  | { readonly kind: "in-round"; readonly round: number; readonly isOver: boolean };
+  /** It has workers, or is ending them (`isTold`). `isLost`: nobody is left who wants to know of that. */
+  | { readonly kind: "in-round"; readonly round: number; readonly isTold: boolean; readonly isLost: boolean }
+  /** It has told the host that nothing of the round is alive, and waits to hear what comes next. */
+  | { readonly kind: "cleared" };
 
 export class ElectedNode {
   readonly #options: ElectedOptions;
@@ -125,9 +129,8 @@ export class ElectedNode {
         this.#agent = { kind: "joined" };
         break;
       case "cleared": {
-        const wasLost = this.#agent.kind === "in-round" && this.#agent.isOver;
-        this.#agent = { kind: "idle" };
-        // The round's host is gone, so nobody else has an interest in this.
+        const wasLost = this.#agent.kind === "in-round" && this.#agent.isLost;
+        this.#agent = { kind: "cleared" };
         if (wasLost) return this.#afterLostRound(now);
         break;
       }
@@ -163,14 +166,18 @@ export class ElectedNode {
     if (this.#failure !== null) return this.#fail(this.#failure);
     if (this.#leaving !== null && this.#coordinator === null) return this.#leaveAsGuest(this.#leaving, now);
     this.#effects.push({ kind: "stand" });
+    this.#agent = { kind: "idle" };
     this.#news({ kind: "go-on", text: null, verdict: null });
   }
 
   #news(news: MeetingNews): void {
+    const agent = this.#agent;
     if (news.kind === "round") {
-      this.#agent = { kind: "in-round", round: news.seat.round, isOver: false };
+      this.#agent = { kind: "in-round", round: news.seat.round, isTold: false, isLost: false };
       this.#wasSeated = true;
-    }
+    } else if (news.kind === "round-over" && agent.kind === "in-round") {
+      this.#agent = { ...agent, isTold: true };
+    } else if (news.kind === "go-on") this.#agent = { kind: "idle" };
     this.#effects.push({ kind: "news", news });
   }
 
@@ -187,24 +194,31 @@ export class ElectedNode {
     this.#hasResigned = true;
   }
 
-  /** The agent's round has no host any more. */
-  #loseRound(text: string): void {
-    if (this.#agent.kind !== "in-round" || this.#agent.isOver) return;
-    const { round } = this.#agent;
-    this.#agent = { kind: "in-round", round, isOver: true };
-    this.#news({ kind: "round-over", round, text: clip(text), needsReport: false });
+  /** The agent's round has no host any more: it ends here, and nobody says what comes next. */
+  #loseRound(text: string, now: InstantMs): void {
+    const agent = this.#agent;
+    if (agent.kind === "cleared") return this.#afterLostRound(now);
+    if (agent.kind !== "in-round" || agent.isLost) return;
+    const { round, isTold } = agent;
+    this.#agent = { ...agent, isLost: true };
+    if (!isTold) this.#news({ kind: "round-over", round, text: clip(text), needsReport: false });
   }
 
   // As the host.
 
   #beginToHost({ epoch, previous }: Extract<ElectedEvent, { kind: "appointed" }>, now: InstantMs): void {
     const { settings, info, selfAddress, fallbackAddress } = this.#options;
+    // A round is saved before it is told of: where nothing is saved any more the job is over.
+    if (this.#wasSeated && previous === null) {
+      return this.#fail("The job has ended while this node was cut off from its host");
+    }
     if (this.#host !== null) this.#effects.push({ kind: "drop-link" });
     if (this.#wasSeated) this.#say("This node hosts the job now");
     this.#host = null;
     this.#isLinked = false;
     this.#deadlines.clear("search");
-    this.#loseRound("This node hosts the job now");
+    this.#loseRound("This node hosts the job now", now);
+    if (this.#isOver) return;
     const dead = this.#deadHost === null ? [] : [this.#deadHost];
     const from = { epoch, previous, dead, selfId: info.nodeId };
     this.#coordinator = new Coordinator({ settings, selfAddress, fallbackAddress, ...from });
@@ -223,7 +237,7 @@ export class ElectedNode {
     this.#effects.push({ kind: "stop-serving" });
     this.#deadlines.set("search", now + this.#options.settings.joinMs);
     if (this.#agent.kind === "in-round") {
-      return this.#loseRound(`this node may host the job no longer (${text})`);
+      return this.#loseRound(`this node may host the job no longer (${text})`, now);
     }
     if (this.#leaving !== null) return this.#leaveAsGuest(this.#leaving, now);
     this.#effects.push({ kind: "stand" });
@@ -272,7 +286,7 @@ export class ElectedNode {
 
   #follow({ epoch, address }: Extract<ElectedEvent, { kind: "host-named" }>, now: InstantMs): void {
     if (this.#host !== null && epoch <= this.#host.epoch) return;
-    if (this.#isLinked) this.#loseRound(`the job goes on at ${address}`);
+    if (this.#isLinked) this.#loseRound(`the job goes on at ${address}`, now);
     this.#host = { epoch, address };
     this.#isLinked = false;
     this.#search(now);
@@ -326,9 +340,9 @@ export class ElectedNode {
     if (wasLinked && this.#wasSeated && this.#options.settings.failover === false) {
       if (this.#agent.kind !== "in-round") return this.#fail(text);
       this.#failure = text;
-      return this.#loseRound(text);
+      return this.#loseRound(text, now);
     }
-    if (wasLinked) this.#loseRound(text);
+    if (wasLinked) this.#loseRound(text, now);
     this.#effects.push({ kind: "host-lost", epoch: host.epoch, isDead });
     this.#search(now);
   }
