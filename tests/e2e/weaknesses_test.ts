@@ -1,7 +1,8 @@
 /**
  * What torchrun 2.15 gets wrong on one machine, each as a job in which muster does better. The others of the list
  * have tests of their own: dead keys at a restart (interop/restart_test.ts), workers that outlive the launcher and
- * the lost exit code (interop/exit_codes_test.ts), watchdogs (host), messages and stream masks (options).
+ * the lost exit code (interop/exit_codes_test.ts), watchdogs (host), messages and stream masks (options), torn
+ * lines (interop/logs_test.ts), event lines (interop/events_test.ts), the exit barrier (e2e/fleet_verdict_test.ts).
  */
 
 import { assertEquals, assertMatch } from "@std/assert";

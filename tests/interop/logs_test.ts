@@ -74,6 +74,21 @@ interopTest("muster keeps lines whole that torchrun's tee tears apart (torchrun.
 });
 
 interopTest(
+  "muster keeps the lines of plain output whole, which workers share under torchrun (torchrun.md 7, 29)",
+  async () => {
+    const worker = `printf "partial$LOCAL_RANK"; sleep 0.5; printf "...rest$LOCAL_RANK\\n"`;
+    const args = [...JOB, "--nproc-per-node=2", "--no-python", "/bin/sh", "-c", worker];
+    const [torchrun, muster] = await Promise.all([
+      runLauncher("torchrun", args),
+      runLauncher("muster", args),
+    ]);
+    const whole = ["partial0...rest0", "partial1...rest1"];
+    assertEquals(muster.stdout.trimEnd().split("\n").toSorted(), whole);
+    assertNotEquals(torchrun.stdout.trimEnd().split("\n").toSorted(), whole);
+  },
+);
+
+interopTest(
   "muster takes ranks above 9 in -r and -t, which torchrun refuses (torchrun.md 7, 15)",
   async () => {
     const base = await Deno.makeTempDir();
