@@ -40,6 +40,10 @@ export async function openMeeting(parts: MeetingParts): Promise<Meeting> {
     const { openEtcdV2Meeting } = await import("./open_shared.ts");
     return await openEtcdV2Meeting(parts, parts.plan.meeting);
   }
+  if (parts.plan.meeting.backend === "etcd") {
+    const { openLegacyMeeting } = await import("./open_legacy.ts");
+    return await openLegacyMeeting(parts, parts.plan.meeting);
+  }
   const { openSwitchingMeeting } = await import("./switching_meeting.ts");
   return await openSwitchingMeeting(parts, parts.plan.meeting);
 }

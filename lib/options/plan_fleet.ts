@@ -35,7 +35,7 @@ export function planFleet(
   const isStatic = choice.backend === "static";
   const isFile = choice.backend === "c10d" && conf.get("store_type")?.toLowerCase() === "file";
   const seconds = (key: string, standard: number) => parsePythonInteger(conf.get(key) ?? "") ?? standard;
-  const joinSeconds = isStatic
+  const joinSeconds = isStatic || choice.backend === "etcd"
     ? seconds("timeout", STATIC_JOIN_SECONDS)
     : seconds("join_timeout", JOIN_SECONDS);
   return {

@@ -262,8 +262,10 @@ export interface TorchrunNode extends AsyncDisposable {
   readonly output: string;
   /** A directory of its own, `$D` for the script. */
   readonly directory: string;
+  /** Resolves once so many workers have begun. */
+  running(count: number): Promise<void>;
   /** The environments of the workers that have begun so far, in the order of their beginning. */
-  workers(prefix: string): Record<string, string>[];
+  workers(): Record<string, string>[];
 }
 
 /**
@@ -304,22 +306,28 @@ export function startTorchrun(
     for await (const text of stream.pipeThrough(new TextDecoderStream())) output += text;
   };
   const ended = Promise.all([child.status, gather(child.stdout), gather(child.stderr)]);
+  const begun = () =>
+    [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) => name.startsWith("env."));
   return {
     directory,
     code: ended.then(([{ code }]) => code),
     get output() {
       return output;
     },
-    workers: (prefix) =>
-      [...Deno.readDirSync(directory)].map(({ name }) => name).filter((name) =>
-        name.startsWith(`env.${prefix}`)
-      )
-        .sort().map((name) => {
-          const lines = Deno.readTextFileSync(`${directory}/${name}`).split("\n");
-          return Object.fromEntries(
-            lines.map((line) => [line.split("=")[0]!, line.slice(line.indexOf("=") + 1)]),
-          );
-        }),
+    async running(count) {
+      const deadline = performance.now() + 60_000;
+      while (begun().length < count) {
+        if (performance.now() > deadline) throw new Error(`torchrun has no worker ${count}:\n${output}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    workers: () =>
+      begun().sort().map((name) => {
+        const lines = Deno.readTextFileSync(`${directory}/${name}`).split("\n");
+        return Object.fromEntries(
+          lines.map((line) => [line.split("=")[0]!, line.slice(line.indexOf("=") + 1)]),
+        );
+      }),
     async [Symbol.asyncDispose]() {
       killMarked(mark);
       await ended;
