@@ -24,14 +24,14 @@ export function rankCount(ranges: RankRanges): number {
 }
 
 /** More ranges than this are counted: a line is read, not searched. */
-const RANGES_SHOWN_MAX = 64;
+const RANGES_SHOWN_MAX = 32;
 
-/** "rank 3", "ranks 0-2, 5". */
-export function ranksText(ranges: RankRanges): string {
+/** "rank 3", "ranks 0-2, 5". `unnamed`: workers beside those. */
+export function ranksText(ranges: RankRanges, unnamed = 0): string {
   const shown = ranges.slice(0, RANGES_SHOWN_MAX).map((
     [from, to],
   ) => (from === to ? `${from}` : `${from}-${to}`));
-  const left = rankCount(ranges.slice(RANGES_SHOWN_MAX));
+  const left = rankCount(ranges.slice(RANGES_SHOWN_MAX)) + unnamed;
   const more = left === 0 ? "" : ` and ${left} more`;
-  return `${rankCount(ranges) === 1 ? "rank" : "ranks"} ${shown.join(", ")}${more}`;
+  return `${rankCount(ranges) + unnamed === 1 ? "rank" : "ranks"} ${shown.join(", ")}${more}`;
 }

@@ -10,7 +10,7 @@ import type { FailureKind } from "./explain.ts";
 import type { MachineFacts } from "./facts.ts";
 import type { LostNode } from "./job_facts.ts";
 import { localTime } from "./local_time.ts";
-import { ranksText } from "./ranks.ts";
+import type { RankRanges } from "./ranks.ts";
 import type { Failure, Verdict } from "./report.ts";
 import { plainLine } from "./traceback.ts";
 
@@ -43,8 +43,8 @@ export interface VerdictDocument {
   readonly groups: readonly {
     readonly part: "other" | "consequence" | "stopped";
     readonly text: string;
-    /** "rank 3", "ranks 0-2, 5". */
-    readonly ranks: string;
+    /** Pairs of the first and the last rank. */
+    readonly ranks: RankRanges;
     /** Workers beside those. */
     readonly unnamed: number;
   }[];
@@ -63,8 +63,8 @@ export interface VerdictDocument {
 export interface LostNodeDocument {
   readonly host: string;
   readonly groupRank: number;
-  /** "ranks 8-15". */
-  readonly ranks: string;
+  /** Pairs of the first and the last rank. */
+  readonly ranks: RankRanges;
   /** When it was noticed. */
   readonly time: string;
   readonly reason: string;
@@ -124,7 +124,7 @@ function attemptJson(verdict: Verdict): Omit<VerdictDocument, "earlierAttempts">
     failures: verdict.others.map(failureJson),
     consequences: verdict.consequences.map(failureJson),
     stopped: verdict.stopped.map(failureJson),
-    groups: verdict.groups.map((group) => ({ ...group, ranks: ranksText(group.ranks) })),
+    groups: verdict.groups,
     lost: verdict.lost.map(lostJson),
     reasons: verdict.reasons,
     doubts: verdict.doubts,
@@ -133,7 +133,7 @@ function attemptJson(verdict: Verdict): Omit<VerdictDocument, "earlierAttempts">
 }
 
 function lostJson({ host, groupRank, ranks, noticedAt, reason }: LostNode): LostNodeDocument {
-  return { host, groupRank, ranks: ranksText(ranks), time: utcTime(noticedAt), reason };
+  return { host, groupRank, ranks, time: utcTime(noticedAt), reason };
 }
 
 /** The whole tail is in the log; a report for 512 workers must stay readable. */

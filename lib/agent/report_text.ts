@@ -178,7 +178,7 @@ function otherLines({ others, groups }: Verdict, layout: Layout): string[] {
   return [
     "Failures:",
     ...shown,
-    ...(left === undefined ? [] : layout.item(`and ${ranksAnd(left.ranks, left.unnamed)}`)),
+    ...(left === undefined ? [] : layout.item(`and ${ranksText(left.ranks, left.unnamed)}`)),
   ];
 }
 
@@ -195,7 +195,7 @@ function consequenceLines({ consequences, stopped, groups, lost }: Verdict, layo
   const lines = [
     ...told("consequence", consequences, ({ explanation }) => explanation.summary).map((
       { text, ranks, unnamed },
-    ) => `${ranksAnd(ranks, unnamed)} failed as a consequence: ${text}`),
+    ) => `${ranksText(ranks, unnamed)} failed as a consequence: ${text}`),
     ...told("stopped", stopped, ({ facts }) => endingName(facts.status)).map(({ text, ranks, unnamed }) =>
       `${ranksWere(ranks, unnamed)} stopped by muster (${text})`
     ),
@@ -230,11 +230,7 @@ function groupOf(part: FailureGroup["part"], text: string, failures: readonly Fa
 
 /** "ranks 0-2, 5 were". */
 function ranksWere(ranks: RankRanges, unnamed = 0): string {
-  return `${ranksAnd(ranks, unnamed)} ${rankCount(ranks) + unnamed === 1 ? "was" : "were"}`;
-}
-
-function ranksAnd(ranks: RankRanges, unnamed: number): string {
-  return `${ranksText(ranks)}${unnamed === 0 ? "" : ` and ${unnamed} more`}`;
+  return `${ranksText(ranks, unnamed)} ${rankCount(ranks) + unnamed === 1 ? "was" : "were"}`;
 }
 
 const WRAP_WIDTH_MIN = 40;

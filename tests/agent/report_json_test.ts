@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { judge } from "../../lib/agent/report.ts";
+import { judge, judgeJob } from "../../lib/agent/report.ts";
 import { verdictJson } from "../../lib/agent/report_json.ts";
 import { failedAttempt, STARTED_AT, stoppedWorker, workerFacts } from "./attempts.ts";
+import { lostNode, nodeReport, reported } from "./node_reports.ts";
 import { sampleLines } from "./samples.ts";
 
 Deno.test("verdictJson() tells everything that the report knows", () => {
@@ -51,4 +52,30 @@ Deno.test("verdictJson() leaves out no field when little is known", () => {
   const document = verdictJson(judge(failedAttempt([stoppedWorker(0)])));
   assertEquals(document.rootCause, null);
   assertEquals(JSON.parse(JSON.stringify(document)), document);
+});
+
+Deno.test("verdictJson() tells of every node, of those that were lost, and of each attempt in full", () => {
+  const first = judgeJob({ nodes: [reported(nodeReport(0, [stoppedWorker(0)]))], lost: [lostNode(1)] });
+  const report = nodeReport(1, [workerFacts(2), stoppedWorker(3)], { attempt: 1 });
+  const group = { part: "stopped", text: "SIGTERM", ranks: [[4, 7], [9, 9]], unnamed: 2 } as const;
+  const second = judgeJob({ nodes: [reported({ ...report, groups: [group] })], lost: [] });
+  const { earlierAttempts, ...last } = verdictJson(second, [first, second]);
+  assertEquals([last.host, last.nodeCount, last.rootCause?.groupRank, last.groups], ["node-1", 1, 1, [
+    group,
+  ]]);
+  const [earlier] = earlierAttempts;
+  assertEquals([earlier?.attempt, earlier?.nodeCount, earlier?.rootCause, earlier?.host], [
+    0,
+    2,
+    null,
+    "node-1",
+  ]);
+  assertEquals([earlier?.lostFirst, earlier?.lost], [earlier?.lost[0], [{
+    host: "node-1",
+    groupRank: 1,
+    ranks: [[2, 3]],
+    time: "2026-11-23T21:49:22.010Z",
+    reason: "its connection was reset, and it did not come back",
+  }]]);
+  assertEquals(earlier?.stopped.map(({ rank }) => rank), [0]);
 });
