@@ -174,6 +174,29 @@ etcdTest(
     }),
 );
 
+etcdTest(
+  "etcd-v3: a host that is paused loses the job, and takes part in it again as a guest when it comes back",
+  () =>
+    withJob(1, async ({ etcd, nodes, start, host }) => {
+      const conf = "--rdzv-conf=keep_alive_interval=1,keep_alive_max_attempt=3,last_call_timeout=10";
+      // Ends when all three are together for the second time; where two are, they go on.
+      const script = `${SCRIPT} echo "$WORLD_SIZE" >>"$D/worlds"; ` +
+        '[ "$(grep -c 3 "$D/worlds")" = 2 ] || sleep 60';
+      start(NODES_MAX, script, "--nnodes=2:3", conf);
+      await Promise.all(nodes.map((node) => node.says(/rank \d of 3 at/)));
+      const paused = await host();
+      nodes[paused]!.freeze();
+      const others = nodes.filter((_, index) => index !== paused);
+      await Promise.all(others.map((node) => node.says(/rank \d of 2 at/)));
+      assert(await host() !== paused);
+      nodes[paused]!.thaw();
+      assertEquals(await codes(nodes), [0, 0, 0], said(nodes));
+      assertMatch(nodes[paused]!.output, /host no longer/);
+      const epoch = await etcd.control("get", "/muster/job/epoch", "--print-value-only");
+      assertEquals(epoch.trim(), "2", "the old host made no trouble for the new one");
+    }),
+);
+
 Deno.test("etcd-v3: etcd that is not there is said, with every member, until the time is over", async () => {
   const [a, b] = [freePort(), freePort()];
   const node = startMuster([

@@ -1,6 +1,6 @@
 /** A launcher of ours as one node of a job: started, watched, killed; nothing of it is left when a test ends. */
 
-import { killMarked, newMark } from "../e2e/processes.ts";
+import { killMarked, type Mark, markedProcesses, newMark } from "../e2e/processes.ts";
 import { LAUNCHERS, plainEnvironment } from "./harness.ts";
 
 export interface MusterNode extends AsyncDisposable {
@@ -13,11 +13,18 @@ export interface MusterNode extends AsyncDisposable {
   says(pattern: RegExp): Promise<void>;
   /** SIGTERM to the launcher. */
   terminate(): void;
+  /** Stops everything of this node, as if its machine were paused, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
   /** SIGKILL to everything of this node, as if its machine had gone. */
   kill(): void;
 }
 
 const SAYS_MS = 40_000;
+
+function signalMarked(mark: Mark, signal: Deno.Signal): void {
+  for (const { pid } of markedProcesses(mark)) Deno.kill(pid, signal);
+}
 
 /** The workers are `sh -c script`. `nodes`: where the new node is added. */
 export function startMuster(args: readonly string[], script: string, nodes: MusterNode[] = []): MusterNode {
@@ -50,6 +57,8 @@ export function startMuster(args: readonly string[], script: string, nodes: Must
       }
     },
     terminate: () => child.kill("SIGTERM"),
+    freeze: () => signalMarked(mark, "SIGSTOP"),
+    thaw: () => signalMarked(mark, "SIGCONT"),
     kill: () => killMarked(mark),
     async [Symbol.asyncDispose]() {
       killMarked(mark);
