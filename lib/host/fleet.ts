@@ -32,7 +32,7 @@ import {
   type ControlServerEvent,
 } from "./control_link.ts";
 import { allowedRanges } from "./fleet_admission.ts";
-import type { FleetHooks } from "./fleet_hooks.ts";
+import { type FleetHooks, torchrunSign } from "./fleet_hooks.ts";
 import { FleetPort } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
 import { addressText, endText, jobSettings, splitAddress } from "./fleet_setup.ts";
@@ -86,7 +86,7 @@ export class Fleet implements Meeting {
   #link: ControlLink | null = null;
   #herald: Herald | null = null;
   readonly #guests = new Set<string>();
-  /** torchrun's agents take part, and nobody here has anything to decide any more. */
+  /** torchrun's agents take part. */
   #isShared = false;
 
   constructor(parts: FleetParts) {
@@ -244,6 +244,7 @@ export class Fleet implements Meeting {
   // As the host.
 
   #serve(epoch: number): void {
+    this.#parts.hooks?.onHost();
     const { secret, say, meeting } = this.#parts;
     const port = this.#port;
     const node = this.#node;
@@ -262,11 +263,9 @@ export class Fleet implements Meeting {
       onLog,
     });
     const allowed = allowedRanges(meeting.allowed);
-    const recordKey = `/torch.rendezvous.${this.#settings.jobId}`;
-    this.#server = serveStore(port.take(), {
-      ...{ control: this.#control, onLog, allowed },
-      onCompareSet: (key) => key === recordKey ? queueMicrotask(() => this.#shareAsHost()) : undefined,
-    });
+    const isTorchruns = torchrunSign(this.#settings.jobId, meeting.backend === "static");
+    const onWrite = (key: string) => isTorchruns(key) ? queueMicrotask(() => this.#shareAsHost()) : undefined;
+    this.#server = serveStore(port.take(), { control: this.#control, onLog, allowed, onWrite });
   }
 
   #stopServing(): void {
@@ -364,9 +363,9 @@ export class Fleet implements Meeting {
   #onLinkEvent(event: ControlLinkEvent, link: { readonly host: string; readonly port: number }): void {
     switch (event.kind) {
       case "attemptFailed":
-        this.#parts.hooks?.onStrangeHost(link.host, link.port);
         return this.#loop.post({ kind: "link-failed", problem: event.problem });
       case "joined":
+        this.#parts.hooks?.onHost();
         return this.#loop.post({ kind: "linked", epoch: event.host.epoch, hostId: event.host.nodeId });
       case "resumed":
         return;

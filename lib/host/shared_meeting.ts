@@ -7,8 +7,8 @@ import type { LaunchPlan, MeetingPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import type { SharedStore } from "./shared_store.ts";
-import { type MeetingLink, startTorchMeeting } from "./torch_meeting_link.ts";
-import { torchMeetingOptions } from "./torch_setup.ts";
+import { type MeetingLink, startTorchMeeting, startTorchStaticMeeting } from "./torch_meeting_link.ts";
+import { torchMeetingOptions, torchStaticOptions } from "./torch_setup.ts";
 
 export interface SharedParts extends MeetingParts {
   readonly plan: LaunchPlan;
@@ -31,8 +31,14 @@ export class SharedMeeting implements Meeting {
   constructor(parts: SharedParts) {
     const { plan, meeting, address, claimMs, before, store, say } = parts;
     this.#parts = parts;
-    const options = torchMeetingOptions(plan, meeting, { address, restarts: before.restarts, claimMs });
-    this.#link = startTorchMeeting(options, store, { onNews: (news) => this.#onNews(news), onSay: say });
+    const callbacks = { onNews: (news: MeetingNews) => this.#onNews(news), onSay: say };
+    if (meeting.backend === "static") {
+      const options = torchStaticOptions(plan, meeting, before.restarts);
+      this.#link = startTorchStaticMeeting(options, store, callbacks);
+    } else {
+      const options = torchMeetingOptions(plan, meeting, { address, restarts: before.restarts, claimMs });
+      this.#link = startTorchMeeting(options, store, callbacks);
+    }
   }
 
   get hasSucceeded(): boolean {

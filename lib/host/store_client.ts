@@ -36,6 +36,8 @@ export interface ConnectOptions extends StoreAddress {
   readonly timeoutMs?: number;
   /** For making a lost connection anew; `timeoutMs` by default. Shorter where a lost server is lost for good. */
   readonly reconnectMs?: number;
+  /** Stands before every key; "/" by default, as in PyTorch's Python client. Its C++ has a few keys without. */
+  readonly keyPrefix?: string;
 }
 
 export interface WaitOptions {
@@ -61,7 +63,7 @@ export class StoreClient {
     const { timeoutMs = TIMEOUT_MS, reconnectMs = timeoutMs } = options;
     const connections = new StoreConnections(options, timeoutMs, reconnectMs);
     await connections.connect();
-    return new StoreClient(connections, "/");
+    return new StoreClient(connections, options.keyPrefix ?? "/");
   }
 
   /**

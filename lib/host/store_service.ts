@@ -22,8 +22,8 @@ export interface ServingOptions {
   readonly limits?: Partial<StoreLimits>;
   /** Takes the connections of our own agents; without it they are closed. It outlives the store. */
   readonly control?: ControlServer;
-  /** Told of every key that a COMPARE_SET was for: torchrun's agents show themselves so. */
-  readonly onCompareSet?: (key: Key) => void;
+  /** Told of every key that a SET or COMPARE_SET was for: torchrun's agents show themselves so. */
+  readonly onWrite?: (key: Key) => void;
   /** One line without newline for each connection that is refused or closed by the server. */
   readonly onLog?: (line: string) => void;
   /** "portable": the runtime's own, also where faster ones can be had. */
@@ -68,7 +68,7 @@ export class StoreService {
   readonly #name: string;
   readonly #connectionOptions: ConnectionOptions;
   readonly #onLog: (line: string) => void;
-  readonly #onCompareSet: ((key: Key) => void) | undefined;
+  readonly #onWrite: ((key: Key) => void) | undefined;
   /** Null: everybody may connect. */
   #admission: Admission | null;
   #table: Table;
@@ -88,8 +88,8 @@ export class StoreService {
     this.#admission = options.allowed ? new Admission(options.allowed) : null;
     this.control = options.control ?? null;
     this.#onLog = options.onLog ?? (() => {});
-    this.#onCompareSet = options.onCompareSet;
-    this.#table = new Table(this.limits, this.#onCompareSet);
+    this.#onWrite = options.onWrite;
+    this.#table = new Table(this.limits, this.#onWrite);
     this.#unfinished = new UnfinishedRequests(this.limits.requestMs, (peer) => this.#onOverdue(peer));
   }
 
@@ -112,7 +112,7 @@ export class StoreService {
 
   /** Empties the store and closes all connections. */
   reset(): void {
-    this.#table = new Table(this.limits, this.#onCompareSet);
+    this.#table = new Table(this.limits, this.#onWrite);
     for (const peer of this.#peers) peer.destroy();
   }
 

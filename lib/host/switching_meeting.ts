@@ -13,15 +13,17 @@ import type { Meeting, MeetingParts } from "./meeting.ts";
 import { SharedMeeting } from "./shared_meeting.ts";
 import { StoreClient, StoreConnectionError } from "./store_client.ts";
 import { CLAIM_MS, readTimeoutMs } from "./torch_setup.ts";
-import { TorchStore } from "./torch_store.ts";
+import { NODES_KEY, TorchStore } from "./torch_store.ts";
 
 /** Opens it. @throws {SystemError} A port can't be had. */
 export async function openSwitchingMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
   const switching = new SwitchingMeeting(parts, meeting);
-  switching.fleet = await openFleetMeeting(switching.fleetParts, meeting, switching.hooks);
+  switching.start(await openFleetMeeting(switching.fleetParts, meeting, switching.hooks));
   return switching;
 }
 
+/** A host of ours is heard of sooner; PyTorch's server leaves what it does not understand without an answer. */
+const PROBE_EVERY_MS = 1_000;
 /** How long a store may take to answer whether it is torchrun's. */
 const PROBE_MS = 2_000;
 /** How long the host of a job that ended well stays for torchrun's agents, which close the record in the end. */
@@ -29,7 +31,7 @@ const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 50;
 
 class SwitchingMeeting implements Meeting {
-  fleet: Meeting | null = null;
+  #fleet: Meeting | null = null;
   readonly #parts: MeetingParts;
   readonly #plan: MeetingPlan;
   #shared: SharedMeeting | null = null;
@@ -42,11 +44,21 @@ class SwitchingMeeting implements Meeting {
   #round: number | null = null;
   #before = { rounds: 0, restarts: 0 };
   #isProbing = false;
+  #probes: ReturnType<typeof setInterval> | undefined;
+  /** There is a host of ours, or was one. */
+  #hasHost = false;
   #isClosed = false;
 
   constructor(parts: MeetingParts, plan: MeetingPlan) {
     this.#parts = parts;
     this.#plan = plan;
+  }
+
+  start(fleet: Meeting): void {
+    this.#fleet = fleet;
+    if (this.#hasHost) return;
+    const { host, port } = this.#plan.endpoints[0]!;
+    this.#probes = setInterval(() => void this.#probe(host, port), PROBE_EVERY_MS);
   }
 
   get fleetParts(): MeetingParts {
@@ -56,17 +68,24 @@ class SwitchingMeeting implements Meeting {
   get hooks(): FleetHooks {
     return {
       onShared: (place) => this.#onShared(place),
-      onStrangeHost: (host, port) => void this.#probe(host, port),
+      onHost: () => {
+        this.#hasHost = true;
+        clearInterval(this.#probes);
+      },
     };
   }
 
+  get #isStatic(): boolean {
+    return this.#plan.backend === "static";
+  }
+
   get workerStore() {
-    return this.fleet?.workerStore ?? null;
+    return this.#fleet?.workerStore ?? null;
   }
 
   request(request: MeetingRequest): void {
     this.#note(request);
-    if (this.#place === null) return this.fleet?.request(request);
+    if (this.#place === null) return this.#fleet?.request(request);
     if (request.kind === "cleared" && request.round < this.#before.rounds) {
       // Of the last round among our own agents.
       return this.#parts.onNews({ kind: "go-on", text: null, verdict: null });
@@ -77,6 +96,7 @@ class SwitchingMeeting implements Meeting {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    clearInterval(this.#probes);
     await this.#shared?.close();
     const service = this.#place?.service ?? null;
     // Of a failure torchrun's agents hear by nothing but the loss of the store.
@@ -84,7 +104,7 @@ class SwitchingMeeting implements Meeting {
     while (service !== null && service.stats.connections > 0 && performance.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, FAREWELL_LOOK_MS));
     }
-    await this.fleet?.close();
+    await this.#fleet?.close();
   }
 
   #note(request: MeetingRequest): void {
@@ -109,9 +129,13 @@ class SwitchingMeeting implements Meeting {
   #onShared(place: SharedPlace): void {
     if (this.#place !== null) return;
     this.#place = place;
+    clearInterval(this.#probes);
     // A guest has no further business there; a host goes on serving.
-    if (place.service === null) void this.fleet?.close();
-    this.#parts.say("notice", "torchrun's agents take part in the job: going over to their rendezvous");
+    if (place.service === null) void this.#fleet?.close();
+    const how = this.#isStatic
+      ? "each node restarts its workers by itself"
+      : "going over to their rendezvous";
+    this.#parts.say("notice", `torchrun's agents take part in the job: ${how}`);
     this.#parts.onNews({ kind: "waiting", waiting: null });
     if (this.#round !== null) {
       const text = "torchrun's agents join";
@@ -125,8 +149,9 @@ class SwitchingMeeting implements Meeting {
     if (this.#isProbing || this.#place !== null) return;
     this.#isProbing = true;
     try {
-      const client = await StoreClient.connect({ host, port, timeoutMs: PROBE_MS });
-      const isTorchrun = await client.check([`torch.rendezvous.${this.#parts.plan.jobId}`]);
+      const client = await StoreClient.connect({ host, port, timeoutMs: PROBE_MS, keyPrefix: "" });
+      const sign = this.#isStatic ? NODES_KEY : `/torch.rendezvous.${this.#parts.plan.jobId}`;
+      const isTorchrun = await client.check([sign]);
       client.close();
       if (!isTorchrun || this.#isClosed) return;
       this.#onShared({ host, port, service: null });
@@ -141,7 +166,10 @@ class SwitchingMeeting implements Meeting {
     const { plan } = this.#parts;
     try {
       const timeoutMs = readTimeoutMs(this.#plan);
-      const store = await TorchStore.connect({ host, port, jobId: plan.jobId, timeoutMs });
+      const store = await TorchStore.connect({
+        ...{ host, port, jobId: plan.jobId, timeoutMs },
+        isStatic: this.#isStatic,
+      });
       if (this.#isClosed) return store.close();
       const address = this.#plan.localAddress ??
         (service === null

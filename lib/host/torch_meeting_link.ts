@@ -5,6 +5,7 @@
 
 import { utf8 } from "../core/bytes.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
+import { TorchStaticMeeting, type TorchStaticOptions } from "../rendezvous/torch_static_meeting.ts";
 import { TorchMeeting } from "../rendezvous/torch_meeting.ts";
 import type {
   TorchMeetingEffect,
@@ -26,7 +27,7 @@ export interface MeetingCallbacks {
 }
 
 /** What the static and the dynamic meeting have in common. */
-export type TorchMachine = Machine<TorchMeetingEvent, TorchMeetingEffect>;
+type TorchMachine = Machine<TorchMeetingEvent, TorchMeetingEffect>;
 
 export function startTorchMeeting(
   options: TorchMeetingOptions,
@@ -36,8 +37,16 @@ export function startTorchMeeting(
   return linkMeeting(new TorchMeeting(options), store, callbacks);
 }
 
-/** As `startTorchMeeting`, for any machine of the kind. */
-export function linkMeeting(
+/** The same for a static job. */
+export function startTorchStaticMeeting(
+  options: TorchStaticOptions,
+  store: SharedStore,
+  callbacks: MeetingCallbacks,
+): MeetingLink {
+  return linkMeeting(new TorchStaticMeeting(options), store, callbacks);
+}
+
+function linkMeeting(
   machine: TorchMachine,
   store: SharedStore,
   { onNews, onSay }: MeetingCallbacks,

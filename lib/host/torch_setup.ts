@@ -2,6 +2,7 @@
 
 import { VERSION } from "../core/version.ts";
 import type { LaunchPlan, MeetingPlan } from "../options/launch_plan.ts";
+import type { TorchStaticOptions } from "../rendezvous/torch_static_meeting.ts";
 import type { TorchMeetingOptions } from "../rendezvous/torch_meeting_events.ts";
 
 /** torchrun's defaults, in seconds (torchrun.md 4.1). */
@@ -39,6 +40,22 @@ export function torchMeetingOptions(
     sharesStore: plan.store.hostedByLauncher,
     version: VERSION,
     seed: crypto.getRandomValues(new Uint32Array(1))[0]!,
+  };
+}
+
+/** For a static job, whose endpoint is everybody's store. */
+export function torchStaticOptions(
+  plan: LaunchPlan,
+  meeting: MeetingPlan,
+  restarts: number,
+): TorchStaticOptions {
+  const { jobId, role, workerCount, nodesMax: nodes, nodeRank: groupRank, maxRestarts } = plan;
+  const { joinMs, exitBarrierMs, areWorkersIdentical: isIdentical } = meeting;
+  const { host, port } = meeting.endpoints[0]!;
+  return {
+    ...{ jobId, nodes, groupRank, role, workerCount, joinMs, exitBarrierMs, isIdentical },
+    maxRestarts: Math.max(0, maxRestarts - restarts),
+    place: { address: host, port, hostedByLauncher: true },
   };
 }
 

@@ -14,10 +14,15 @@ export interface TorchStoreOptions {
   readonly jobId: string;
   /** For one operation (rdzv-conf `read_timeout`), and for connecting. */
   readonly timeoutMs: number;
+  /** A static job has keys, but no record; its host waits for every node to show itself. */
+  readonly isStatic?: boolean;
 }
 
 /** Whoever hosts the store never comes back under its name: only a disturbance of the network is waited out. */
 const RECONNECT_MS = 2000;
+
+/** Counts the nodes of a static job; without the slash of other keys. */
+export const NODES_KEY = "init/";
 
 /** Stands where there is no record (`_NULL_SENTINEL`). */
 export const NO_RECORD = "Y2FuaW1hZGFt";
@@ -43,7 +48,8 @@ export class TorchStore implements SharedStore, SharedRecord, SharedKeys {
       await StoreClient.connect({ host, port, timeoutMs, reconnectMs: RECONNECT_MS }),
       options,
     );
-    await store.#client.compareSet(store.#key, "", NO_RECORD);
+    if (options.isStatic) await showNode(host, port, timeoutMs);
+    else await store.#client.compareSet(store.#key, "", NO_RECORD);
     return store;
   }
 
@@ -104,6 +110,13 @@ export class TorchStore implements SharedStore, SharedRecord, SharedKeys {
     this.#closing.abort();
     this.#client.close();
   }
+}
+
+/** PyTorch's server counts the nodes that came before it lets its own go on (`TCPStore::waitForWorkers`). */
+async function showNode(host: string, port: number, timeoutMs: number): Promise<void> {
+  const client = await StoreClient.connect({ host, port, timeoutMs, keyPrefix: "" });
+  await client.add(NODES_KEY, 1);
+  client.close();
 }
 
 /** Resolves after `limitMs`, or when `signal` is aborted. */

@@ -10,7 +10,7 @@ import type { RecordLoop } from "./record_loop.ts";
 import type { TorchRecord } from "./torch_record.ts";
 import type { TorchDecision } from "./torch_rules.ts";
 
-export type DepartureWay = "close" | "leave" | "hand-over";
+export type DepartureWay = "close" | "break-up" | "leave" | "hand-over";
 
 /**
  * How long a node that hands over stays on the wait list: torchrun's agents look there every second, and begin another

@@ -237,9 +237,9 @@ export class TorchMeeting {
 
   #whileRunning(record: TorchRecord): void {
     const round = assertDefined(this.#round);
+    if (record.isClosed) return this.#onClosed(round);
     const change = round.changeText(record) ?? round.goneText(record);
     if (change !== null) return this.#onChange(round, change);
-    if (record.isClosed) return this.#onClosed(round);
     if (!record.participants.has(this.#me)) {
       this.#sayOnce(
         "warning",
@@ -297,7 +297,7 @@ export class TorchMeeting {
     if (this.#phase === "leaving") return this.#departure.conclude();
     this.#stop = stop;
     if (stop.scope === "job") {
-      this.#loop.wish = "close";
+      this.#loop.wish = "break-up";
       this.#loop.poke();
     }
     if (this.#phase === "running") this.#phase = "ending";
@@ -343,7 +343,7 @@ export class TorchMeeting {
 
   /** Ends the job for everybody, and then here. */
   #close(outcome: JobOutcome): void {
-    this.#leaveBy("close", outcome, this.#options.closeMs);
+    this.#leaveBy(outcome.code === 0 ? "close" : "break-up", outcome, this.#options.closeMs);
   }
 
   #leaveBy(way: DepartureWay, outcome: JobOutcome, limitMs: number): void {

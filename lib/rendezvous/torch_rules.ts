@@ -32,8 +32,10 @@ export type TorchWish =
   | "leave"
   /** To go, and to have the others begin another round: they do once somebody waits for it. */
   | "hand-over"
-  /** The end of the job for everybody. */
+  /** The end of the job for everybody, who know that it comes. */
   | "close"
+  /** The end for everybody, now: torchrun's agents look for it only when somebody waits for a round. */
+  | "break-up"
   /** Nothing but to be known as alive. */
   | "stay";
 
@@ -45,7 +47,8 @@ export type TorchAction =
   | { readonly kind: "remove" }
   /** `host`: who serves the workers' store from earlier rounds, and so should have rank 0 again. */
   | { readonly kind: "complete"; readonly host: string | null }
-  | { readonly kind: "close" };
+  /** `isAlarm`: the node puts itself on the wait list, so that the others look. */
+  | { readonly kind: "close"; readonly isAlarm: boolean };
 
 export type WaitCause = "nodes" | "last-call" | "next-round" | "free-seat";
 
@@ -76,7 +79,8 @@ export function decide(record: TorchRecord, rules: TorchRules, view: TorchView, 
     case "stay":
       return isKnown && view.isHeartbeatDue ? { kind: "keep-alive" } : { kind: "done" };
     case "close":
-      return record.isClosed ? { kind: "done" } : { kind: "close" };
+    case "break-up":
+      return record.isClosed ? { kind: "done" } : { kind: "close", isAlarm: view.wish === "break-up" };
     case "leave":
       return isKnown ? { kind: "remove" } : { kind: "done" };
     case "hand-over":
@@ -158,7 +162,8 @@ export function apply(
     case "complete":
       return complete(record, action.host);
     case "close":
-      return { ...record, isClosed: true };
+      if (!action.isAlarm) return { ...record, isClosed: true };
+      return { ...record, ...alive, waiting: new Set(record.waiting).add(name), isClosed: true };
     default:
       return unreachable(action);
   }

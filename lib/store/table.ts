@@ -22,7 +22,7 @@ export interface TableClient {
 
 export class Table {
   readonly #limits: StoreLimits;
-  readonly #onCompareSet: ((key: Key) => void) | undefined;
+  readonly #onWrite: ((key: Key) => void) | undefined;
   readonly #values = new Map<Key, Value>();
   /** Never holds an empty queue. */
   readonly #queues = new Map<Key, Queue>();
@@ -33,10 +33,10 @@ export class Table {
   #queuedCount = 0;
   #storedBytes = 0;
 
-  /** `onCompareSet`: told of every key that a COMPARE_SET was for, once it is answered. */
-  constructor(limits: StoreLimits, onCompareSet?: (key: Key) => void) {
+  /** `onWrite`: told of every key that a SET or COMPARE_SET was for. */
+  constructor(limits: StoreLimits, onWrite?: (key: Key) => void) {
     this.#limits = limits;
-    this.#onCompareSet = onCompareSet;
+    this.#onWrite = onWrite;
   }
 
   get keyCount(): number {
@@ -67,6 +67,7 @@ export class Table {
       case "set":
         this.#checkRoom(request.key, request.key.length + request.value.length);
         this.#put(request.key, request.value);
+        this.#onWrite?.(request.key);
         return;
       case "get":
         client.reply({ kind: "value", value: this.#values.get(request.key) ?? "" });
@@ -85,7 +86,7 @@ export class Table {
         return;
       case "compareSet":
         client.reply({ kind: "value", value: this.#compareSet(request) });
-        this.#onCompareSet?.(request.key);
+        this.#onWrite?.(request.key);
         return;
       case "multiGet":
         client.reply({ kind: "values", values: this.#multiGet(request.keys) });

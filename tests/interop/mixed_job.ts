@@ -62,7 +62,7 @@ export async function runMixedJob(job: MixedJob): Promise<MixedRun> {
       : [pythonOf(job.release ?? "2.15"), "-m", "torch.distributed.run"];
     const conf = [
       `is_host=${side === job.host ? 1 : 0}`,
-      "keep_alive_interval=1",
+      "keep_alive_interval=2",
       ...(job.conf ? [job.conf] : []),
     ];
     return await runProgram([

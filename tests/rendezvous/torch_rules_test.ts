@@ -115,10 +115,17 @@ Deno.test("decide() only waits where a release has no list of spares", () => {
 
 Deno.test("decide() closes once, and joins nothing that is closed", () => {
   const record = joined("ab", rules(2));
-  assertEquals(decided(record, "a", rules(2), { wish: "close" }), { kind: "close" });
+  assertEquals(decided(record, "a", rules(2), { wish: "close" }), { kind: "close", isAlarm: false });
+  assertEquals(decided(record, "a", rules(2), { wish: "break-up" }), { kind: "close", isAlarm: true });
   const closed = after(record, "close", "a", rules(2));
   assertEquals(decided(closed, "a", rules(2), { wish: "close" }), { kind: "done" });
   assertEquals(decided(closed, "a", rules(2)), { kind: "closed" });
+});
+
+Deno.test("apply() has the others look at a job that is closed all of a sudden", () => {
+  const context = { me: node("a"), host: null, wall: WALL };
+  const broken = apply(joined("ab", rules(2)), { kind: "close", isAlarm: true }, rules(2), context);
+  assertEquals([broken.isClosed, [...broken.waiting]], [true, [name("a")]]);
 });
 
 Deno.test("decide() hands over by way of the wait list, and leaves once the round has gone on", () => {

@@ -36,7 +36,10 @@ export function after(
   wall = WALL,
 ): TorchRecord {
   return [...letters].reduce(
-    (found, letter) => apply(found, { kind }, limits, { me: node(letter), host: null, wall }),
+    (found, letter) => {
+      const action: TorchAction = kind === "close" ? { kind, isAlarm: false } : { kind };
+      return apply(found, action, limits, { me: node(letter), host: null, wall });
+    },
     record,
   );
 }
