@@ -11,11 +11,14 @@ import type { Moment } from "./finding.ts";
 /** A moment that no clock tells: it may lie anywhere. */
 export const ANY_MOMENT: Moment = { earliest: -Infinity, latest: Infinity };
 
+/** A launcher sees what happens so much later, on a machine that is not overloaded; two launchers never alike. */
+const SEEN_LATE_MS = 2;
+
 /** `moment`, which another node's clock showed, on ours. */
 export function mappedMoment({ earliest, latest }: Moment, clock: ClockEstimate | null): Moment {
   if (clock === null) return ANY_MOMENT;
   const { offsetMs, errorMs } = clock;
-  return { earliest: earliest - offsetMs - errorMs, latest: latest - offsetMs + errorMs };
+  return { earliest: earliest - offsetMs - errorMs - SEEN_LATE_MS, latest: latest - offsetMs + errorMs };
 }
 
 export function isCertainlyBefore(a: Moment, b: Moment): boolean {

@@ -283,6 +283,8 @@ class Launch {
       ...stdio,
     };
     let child: WorkerChild;
+    // Before the start: what the worker does at once lies after it.
+    this.#startedAt[localRank] = wallNow();
     try {
       const cpus = this.#plan.cpuBinding?.[localRank];
       child = cpus === undefined
@@ -294,7 +296,6 @@ class Launch {
     this.#guard.add(child.pid);
     this.#workerPids.add(child.pid);
     this.#runningPids.add(child.pid);
-    this.#startedAt[localRank] = wallNow();
     output.attach(localRank, child);
     child.ended.then((status) => {
       this.#runningPids.delete(child.pid);

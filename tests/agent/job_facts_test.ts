@@ -38,7 +38,7 @@ Root Cause (first observed failure):
   error_file: <N/A>
   cause     : ValueError: the learning rate must be positive: got -1
   ran       : 2 s, in attempt 0
-  why       : the next to fail by itself, rank 1 on node-0, did so 1.2 s later (± 3 ms); rank 0
+  why       : the next to fail by itself, rank 1 on node-0, did so 1.2 s later (± 5 ms); rank 0
               ended before it, but of what a lost peer leaves behind
 ${sampleTraceback()}
 ------------------------------------------------------------
@@ -84,10 +84,10 @@ Deno.test("judgeJob() blames a node that was lost before anybody failed", () => 
 Deno.test("judgeJob() says when the clocks and the evidence leave it undecided", () => {
   const nodes = (errorMs: number) => [
     reported(nodeReport(0, [endedAfter(0, 2000, OWN)])),
-    reported(nodeReport(1, [endedAfter(2, 2002, OWN)]), errorMs),
+    reported(nodeReport(1, [endedAfter(2, 2006, OWN)]), errorMs),
   ];
   assertEquals(judgeJob({ nodes: nodes(5), lost: [] }).doubts, [
-    "Rank 2 on node-1 failed within 5 ms of it, closer than the nodes' clocks can be told apart: either may have " +
+    "Rank 2 on node-1 failed within 7 ms of it, closer than the nodes' clocks can be told apart: either may have " +
     "been first",
   ]);
   assertEquals(judgeJob({ nodes: nodes(1), lost: [] }).doubts, []);
@@ -98,7 +98,7 @@ Deno.test("judgeJob() says when the clocks and the evidence leave it undecided",
 Deno.test("judgeJob() prefers what explains itself to a bare exit code, within the clocks' error only", () => {
   const nodes = (errorMs: number) => [
     reported(nodeReport(0, [endedAfter(0, 2000)])),
-    reported(nodeReport(1, [endedAfter(2, 2002, OWN)]), errorMs),
+    reported(nodeReport(1, [endedAfter(2, 2006, OWN)]), errorMs),
   ];
   const near = judgeJob({ nodes: nodes(5), lost: [] });
   assertEquals(near.rootCause?.facts.rank, 2);

@@ -17,8 +17,10 @@ interface Planted {
 }
 
 const WORK_ON = "sleep 60";
-/** Ends as a worker does that lost a peer, as soon as rank 1 is about to fail. */
-const LOSE_PEER = 'wait_for failing; cat "$SAMPLES/peer_raises.txt" >&2; exit 1';
+/** A moment after rank 1 began to fail: what it had printed by then has been read. */
+const THEN = "wait_for failing; sleep 0.4; ";
+/** Ends as a worker does that lost a peer. */
+const LOSE_PEER = THEN + 'cat "$SAMPLES/peer_raises.txt" >&2; exit 1';
 const TRACEBACK = 'printf "Traceback (most recent call last):\\n  File \\"t.py\\", line 3, in <module>\\n' +
   'ValueError: planted\\n" >&2';
 const RECORD = 'printf %s \'{"message": {"message": "ValueError: recorded", "extraInfo": {"py_callstack": ' +
@@ -35,15 +37,14 @@ const PLANTED: readonly Planted[] = [
   {
     name: "an exception, and peers that end before it of a lost connection",
     culprit: `${TRACEBACK}; : >failing; wait_for lost; exit 1`,
-    others:
-      'wait_for failing; cat "$SAMPLES/peer_raises.txt" >&2; [ "$RANK" = 0 ] && { : >lost; exit 1; }; sleep 60',
+    others: THEN + 'cat "$SAMPLES/peer_raises.txt" >&2; [ "$RANK" = 0 ] && { : >lost; exit 1; }; sleep 60',
     kind: "exception",
     summary: /^ValueError: planted$/,
   },
   {
     name: "an exception of a worker that is stopped on its way out, its peers having been faster",
     culprit: `${TRACEBACK}; : >failing; sleep 60`,
-    others: `sleep 0.3; ${LOSE_PEER}`,
+    others: LOSE_PEER,
     kind: "exception",
     summary: /^ValueError: planted$/,
   },
@@ -57,7 +58,7 @@ const PLANTED: readonly Planted[] = [
   {
     name: "a segmentation fault, and peers that fail of something else a moment later",
     culprit: ": >failing; kill -SEGV $$$$; sleep 60",
-    others: 'trap "" TERM; wait_for failing; sleep 0.3; exit 9',
+    others: 'trap "" TERM; wait_for failing; sleep 1.2; exit 9',
     kind: "signal",
     summary: /^SIGSEGV \(11\)/,
   },
@@ -110,7 +111,7 @@ const PLANTED: readonly Planted[] = [
   {
     name: "a port that is in use, and peers that can't reach the store",
     culprit: 'cat "$SAMPLES/port_in_use.txt" >&2; : >failing; sleep 0.2; exit 1',
-    others: 'wait_for failing; cat "$SAMPLES/store_is_not_there.txt" >&2; exit 1',
+    others: THEN + 'cat "$SAMPLES/store_is_not_there.txt" >&2; exit 1',
     kind: "port-in-use",
     summary: /The server socket has failed to listen/,
   },
@@ -123,14 +124,14 @@ const PLANTED: readonly Planted[] = [
   {
     name: "a device out of memory, and peers whose collectives time out",
     culprit: 'cat "$SAMPLES/cuda_out_of_memory.txt" >&2; : >failing; sleep 0.2; exit 1',
-    others: 'wait_for failing; cat "$SAMPLES/nccl_watchdog.txt" >&2; kill -ABRT $$$$',
+    others: THEN + 'cat "$SAMPLES/nccl_watchdog.txt" >&2; kill -ABRT $$$$',
     kind: "device-out-of-memory",
     summary: /CUDA out of memory/,
   },
   {
     name: "a lost GPU connection that NCCL reports on the others",
     culprit: 'cat "$SAMPLES/device_launch_failure.txt" >&2; : >failing; sleep 0.2; exit 1',
-    others: 'wait_for failing; cat "$SAMPLES/nccl_remote_error.txt" >&2; exit 1',
+    others: THEN + 'cat "$SAMPLES/nccl_remote_error.txt" >&2; exit 1',
     kind: "device-failed",
     summary: /CUDA error: unspecified launch failure/,
   },

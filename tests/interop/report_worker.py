@@ -183,6 +183,10 @@ def peer_loses_its_loader():
     beside_peers(data_loader_killed)
 
 
+def peer_fills_shared_memory():
+    beside_peers(shared_memory_full)
+
+
 def peer_eats_memory():
     def eat():
         kept = []

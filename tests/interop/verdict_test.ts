@@ -86,3 +86,16 @@ if (canLimitMemory()) {
     },
   );
 }
+
+if (Deno.uid() === 0) {
+  interopTest(
+    "verdict: the worker whose data loader found /dev/shm full is named among its peers",
+    async () => {
+      const mount = 'mount -t tmpfs -o size=1m none /dev/shm && exec "$@"';
+      const enter = ["unshare", "--mount", "sh", "-c", mount, "sh"];
+      const { report, stderr } = await verdictOn("peer_fills_shared_memory", enter);
+      assertEquals([report.rootCause?.rank, report.rootCause?.kind], [1, "shared-memory-full"], stderr);
+      assertEquals([report.failures, report.doubts], [[], []], stderr);
+    },
+  );
+} else console.log("Left out: a full /dev/shm, which needs root");
