@@ -8,6 +8,8 @@ export type Side = "torchrun" | "muster";
 
 export interface MixedJob {
   readonly release?: Release;
+  /** What carries the rendezvous; "c10d" by default. `etcd`: HOST:PORT of an etcd with its v2 API. */
+  readonly backend?: "c10d" | "static" | "file" | { readonly etcd: string };
   /** Who serves the rendezvous. */
   readonly host: Side;
   /** Whose address comes first, and with it group rank 0. */
@@ -60,17 +62,11 @@ export async function runMixedJob(job: MixedJob): Promise<MixedRun> {
     const program = side === "muster"
       ? LAUNCHERS.muster
       : [pythonOf(job.release ?? "2.15"), "-m", "torch.distributed.run"];
-    const conf = [
-      `is_host=${side === job.host ? 1 : 0}`,
-      "keep_alive_interval=2",
-      ...(job.conf ? [job.conf] : []),
-    ];
     return await runProgram([
       ...program,
+      ...rendezvousOptions(job, side, { folder, port }),
       ...["--nnodes", job.nodes ?? "2", "--nproc-per-node", side === "muster" ? "1" : "2"],
-      ...["--max-restarts", String(job.maxRestarts ?? 0), "--rdzv-backend", "c10d", "--rdzv-id", "mixed"],
-      ...["--rdzv-endpoint", `127.0.0.1:${port}`, "--rdzv-conf", conf.join(",")],
-      ...["--local-addr", side === job.first ? "127.0.0.1" : "127.0.0.2", "--no-python"],
+      ...["--max-restarts", String(job.maxRestarts ?? 0), "--rdzv-id", "mixed", "--no-python"],
       ...["sh", "-c", WORKER, "worker", file(side), job.fail ?? "never", String(job.seconds ?? 4)],
     ], {
       env: { ...plainEnvironment(), ...job.env },
@@ -92,6 +88,39 @@ export async function runMixedJob(job: MixedJob): Promise<MixedRun> {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+function rendezvousOptions(
+  { backend = "c10d", host, first, conf }: MixedJob,
+  side: Side,
+  { folder, port }: { readonly folder: string; readonly port: number },
+): string[] {
+  if (backend === "static") {
+    return [
+      "--node-rank",
+      side === first ? "0" : "1",
+      "--master-addr",
+      "127.0.0.1",
+      "--master-port",
+      String(port),
+    ];
+  }
+  const address = ["--local-addr", side === first ? "127.0.0.1" : "127.0.0.2"];
+  const confs = ["keep_alive_interval=2", ...(conf === undefined ? [] : [conf])];
+  if (typeof backend === "object") {
+    return [
+      ...address,
+      "--rdzv-backend",
+      "etcd-v2",
+      "--rdzv-endpoint",
+      backend.etcd,
+      "--rdzv-conf",
+      confs.join(","),
+    ];
+  }
+  confs.push(backend === "file" ? "store_type=file" : `is_host=${side === host ? 1 : 0}`);
+  const endpoint = backend === "file" ? `${folder}/rendezvous` : `127.0.0.1:${port}`;
+  return [...address, "--rdzv-backend", "c10d", "--rdzv-endpoint", endpoint, "--rdzv-conf", confs.join(",")];
 }
 
 function seenBy(side: Side, { stdout }: Run): Seen[] {

@@ -158,6 +158,51 @@ for (const release of ["2.2.0", "2.6.0"] as const) {
   );
 }
 
+for (const first of ["torchrun", "muster"] as const) {
+  interopTest(
+    `mixed job, static: each node restarts by itself, then all end (${first} is node 0)`,
+    async () => {
+      for (const fail of ["0.0", "2.0"]) {
+        const run = await runMixedJob({
+          backend: "static",
+          host: first,
+          first,
+          maxRestarts: 1,
+          fail,
+          seconds: 5,
+        });
+        assertCodes(run, 0, 0);
+        assertWorld(run.rounds[0], first, run);
+        const failed = run.rounds[0]!.find(({ rank }) => `${rank}.0` === fail)!.side;
+        assertEquals(new Set(run.rounds[1]!.map(({ side }) => side)), new Set([failed]));
+      }
+    },
+  );
+
+  interopTest(`mixed job through a file: start, failure, restart and end (${first} has rank 0)`, async () => {
+    for (const fail of ["0.0", "2.0"]) {
+      const run = await runMixedJob({
+        backend: "file",
+        host: first,
+        first,
+        maxRestarts: 1,
+        fail,
+        seconds: 5,
+      });
+      assertCodes(run, 0, 0);
+      run.rounds.forEach((seen) => assertWorld(seen, first, run));
+    }
+  });
+}
+
+releaseTest("2.2.0", "mixed job, static, with PyTorch 2.2: start and end, either as node 0", async () => {
+  for (const first of ["torchrun", "muster"] as const) {
+    const run = await runMixedJob({ release: "2.2.0", backend: "static", host: first, first, seconds: 2 });
+    assertCodes(run, 0, 0);
+    assertWorld(run.rounds[0], first, run);
+  }
+});
+
 interopTest("mixed job: our launcher says that it goes over to torchrun's rendezvous", async () => {
   const run = await runMixedJob({ host: "muster", first: "muster", seconds: 1 });
   assertStringIncludes(run.runs.muster.stderr, "torchrun's agents take part in the job");
