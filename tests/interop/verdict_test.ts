@@ -3,7 +3,8 @@
  * names the culprit and says what happened. The same with shells is in e2e/verdict_test.ts.
  */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fleet } from "../e2e/fleet.ts";
 import { canLimitMemory, newLimitedCgroup } from "../host/limited_cgroup.ts";
 import { interopTest, LAUNCHERS, PYTHON, ROOT, runProgram } from "./harness.ts";
 
@@ -70,6 +71,29 @@ interopTest("verdict: a peer that ended too early is told of, since nobody faile
   assertEquals(report.rootCause.kind, "lost-peer", stderr);
   assertEquals(report.doubts, ["Rank 1 had ended with code 0 while others were still working"], stderr);
 });
+
+for (
+  const [mode, cause] of [
+    ["peer_raises", "ValueError: rank 1 found a NaN"],
+    ["peer_segfaults", "SIGSEGV (11)"],
+    ["peer_hangs", "did not join a collective operation: rank 0 waited for it and timed out"],
+  ] as const
+) {
+  interopTest(
+    `verdict: the culprit is named on two nodes that train together: ${mode}`,
+    () =>
+      fleet(async ({ start }) => {
+        const nodes = [0, 1].map(() => start(["--nnodes=2"], `exec ${PYTHON} -u ${WORKER} ${mode}`));
+        assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [1, 1], nodes[0]!.output());
+        const [a, b] = nodes.map((node) =>
+          /^=+\nsh FAILED\n[\s\S]*?^=+\n/m.exec(node.output())?.[0] ?? node.output()
+        );
+        assertEquals(a, b);
+        assertStringIncludes(a!, "  rank      : 1 (local_rank: 0)\n");
+        assertStringIncludes(a!, `  cause     : ${cause}`);
+      }),
+  );
+}
 
 const MEMORY_LIMIT_BYTES = 1536 << 20;
 
