@@ -103,7 +103,7 @@ export class Coordinator {
     if (round === null || message.round !== round.number || !round.has(nodeId)) return;
     switch (message.kind) {
       case "store-served":
-        if (round.phase === "placing" && round.seats[0] === nodeId) this.#place(round, message.store);
+        if (round.phase === "placing" && round.seats[0] === nodeId) this.#place(round, message.store, now);
         return;
       case "running":
         break;
@@ -129,14 +129,15 @@ export class Coordinator {
     this.#members.join(nodeId, info);
     const round = this.#round;
     if (round === null) return this.#tryForm(now);
-    if (round.phase !== "running" || round.has(nodeId)) return;
+    if (round.phase === "running" && !round.has(nodeId)) this.#welcome(round, nodeId, now);
+  }
+
+  /** A node is ready that has no seat in the round, since it came after the round was formed. */
+  #welcome(round: Round, nodeId: string, now: InstantMs): void {
     const growth = roundSize(this.#members.ready.length + round.seats.length, this.#options.settings) ?? 0;
     // A job that is about to end is not begun again for a newcomer.
-    if (growth > round.seats.length && round.succeeded === 0) {
-      this.#endRound(round, `${this.#members.nameOf(nodeId)} came, and there is a seat for it`, now);
-    } else {
-      this.#tellWaiting(nodeId, now);
-    }
+    if (growth <= round.seats.length || round.succeeded > 0) return this.#tellWaiting(nodeId, now);
+    this.#endRound(round, `${this.#members.nameOf(nodeId)} came, and there is a seat for it`, now);
   }
 
   #onLeave(
@@ -248,7 +249,7 @@ export class Coordinator {
     this.#tell(seats[0]!, { kind: "serve-store", round: number, peers: this.#members.addresses(seats) });
   }
 
-  #place(round: Round, store: StorePlace): void {
+  #place(round: Round, store: StorePlace, now: InstantMs): void {
     const address = store.address === "" ? this.#members.addressOf(round.seats[0]!) : store.address;
     const { restarts: restartCount } = this.#record;
     const seats = seatsOf(round.nodes, { round: round.number, restartCount, store: { ...store, address } });
@@ -257,6 +258,8 @@ export class Coordinator {
       this.#say("notice", `${nodesText(round.nodes)} take part, ${seats[0]!.worldSize} workers in all`);
     }
     round.nodes.forEach(({ nodeId }, index) => this.#tell(nodeId, { kind: "round", seat: seats[index]! }));
+    const [late] = this.#members.ready;
+    if (late !== undefined) this.#welcome(round, late.nodeId, now);
   }
 
   /** Nobody has started anything: whoever is still there is ready as before, and waits with a limit. */

@@ -384,6 +384,19 @@ Deno.test("The host leaves last, but not later than five seconds after the job's
   assertEquals(job.code("a"), 0);
 });
 
+Deno.test("A node that comes while a round's store is being opened gets its seat in the next one", () => {
+  const job = new ScriptedJob({ nodesMin: 2, nodesMax: 3, lastCallMs: 1000 });
+  job.stuck.add("a");
+  job.come("b");
+  job.later(1000);
+  job.come("c");
+  job.stuck.delete("a");
+  const store = { address: "", port: 29_500, hostedByLauncher: true };
+  job.step({ kind: "said", nodeId: "a", message: { kind: "store-served", round: 0, store } });
+  assertEquals(job.world, "abc");
+  assertEquals(job.restarts, 0);
+});
+
 Deno.test("A node that comes when the job is over is told so", () => {
   const job = running("2:2", "ab");
   job.stuck.add("b");
