@@ -1,11 +1,12 @@
 /**
  * A store's connection on an `EpollReactor`: two system calls for a request. Bytes are decoded in the buffer into which the
  * kernel put them, replies of a turn leave in one piece, and a long value leaves from where it is stored. An idle
- * connection keeps neither buffer nor timer.
+ * connection keeps neither buffer nor timer, and when others have been active since, only this small object.
  */
 
 import { CONTROL_FIRST_BYTE } from "../store/control_wire.ts";
 import type { StoreConnection } from "../store/connection.ts";
+import type { SpokenDialect } from "../store/request_decoder.ts";
 import { sizeOf } from "./epoll_calls.ts";
 import { BROKEN, ENDED, type EpollHandler, type EpollReactor, READABLE, WRITABLE } from "./epoll_reactor.ts";
 import { EpollSocket } from "./epoll_socket.ts";
@@ -20,8 +21,14 @@ const READ_SIZE = BigInt(READ_BYTES);
 /** Of all: what is read is handled before the next read. */
 const buffer = new Uint8Array(READ_BYTES);
 
+/** Peers that keep their connection also while nothing is to be done. */
+const RECENT_MAX = 1024;
+const recent: (EpollPeer | undefined)[] = [];
+let recentIndex = 0;
+
 export class EpollPeer implements StorePeer, EpollHandler {
-  readonly connection: StoreConnection;
+  /** Null: at rest. */
+  connection: StoreConnection | null = null;
   readonly isEnding = false;
   readonly #service: StoreService;
   readonly #reactor: EpollReactor;
@@ -38,6 +45,11 @@ export class EpollPeer implements StorePeer, EpollHandler {
   /** The kernel takes nothing until it says so. */
   #isBlocked = false;
   #watchesWritable = false;
+  /** One of `recent`. */
+  #isRecent = false;
+  /** While at rest: what it speaks; undefined: not known. */
+  #spoken: SpokenDialect | undefined = undefined;
+  #requestsBeforeRest = 0;
 
   /** Serves `descriptor`, which the service has accepted and which is its own from now on. */
   constructor(
@@ -54,9 +66,12 @@ export class EpollPeer implements StorePeer, EpollHandler {
     this.#descriptor = descriptor;
     this.#host = host;
     this.#port = port;
-    this.connection = service.newConnection(this);
     service.add(this);
     reactor.add(descriptor, this);
+  }
+
+  get requestCount(): number {
+    return this.#requestsBeforeRest + (this.connection?.requestCount ?? 0);
   }
 
   get address(): SocketAddress {
@@ -86,20 +101,22 @@ export class EpollPeer implements StorePeer, EpollHandler {
   onAgain(): void {
     this.#isDue = false;
     if (this.#isClosed) return;
-    if (!this.connection.isStopped) return this.#read();
-    if (this.connection.isBacklogged) return;
+    const { connection } = this;
+    if (connection === null || !connection.isStopped) return this.#read();
+    if (connection.isBacklogged) return;
     try {
-      this.#service.resume(this);
+      this.#service.resume(this as EpollPeer & { connection: StoreConnection });
     } catch (error) {
       return this.#service.fail(this, error);
     }
     // What it has sent meanwhile.
-    if (!this.connection.isBacklogged) this.#comeAgain();
+    if (!connection.isBacklogged) this.#comeAgain();
   }
 
   write(): void {
-    if (this.#isBlocked || this.#isClosed) return;
-    const { output } = this.connection;
+    const { connection } = this;
+    if (this.#isBlocked || this.#isClosed || connection === null) return;
+    const { output } = connection;
     const { send } = this.#reactor.calls;
     while (output.length > 0) {
       const bytes = (output.whole ?? output.peek()) as Uint8Array<ArrayBuffer>;
@@ -115,7 +132,7 @@ export class EpollPeer implements StorePeer, EpollHandler {
         break;
       }
     }
-    if (this.connection.isStopped && !this.connection.isBacklogged) this.#comeAgain();
+    if (connection.isStopped && !connection.isBacklogged) this.#comeAgain();
   }
 
   /** What the kernel does not take of the answers is lost, as with PyTorch's server. */
@@ -134,7 +151,7 @@ export class EpollPeer implements StorePeer, EpollHandler {
 
   #read(): void {
     // Nothing is read from who does not read; `write` goes on with it.
-    if (this.#isClosed || this.connection.isStopped) return;
+    if (this.#isClosed || (this.connection?.isStopped ?? false)) return;
     const length = this.#reactor.calls.recv(this.#descriptor, buffer, READ_SIZE, 0);
     if (length <= 0) {
       if (length === 0 || this.#isBroken) this.destroy();
@@ -144,13 +161,34 @@ export class EpollPeer implements StorePeer, EpollHandler {
       this.#hasSpoken = true;
       if (buffer[0] === CONTROL_FIRST_BYTE && this.#service.control !== null) return this.#handOver(length);
     }
+    if (!this.#isRecent) this.#becomeRecent();
+    this.connection ??= this.#service.connectionFor(this, this.#spoken);
     try {
-      this.#service.receive(this, buffer, length);
+      this.#service.receive(this as EpollPeer & { connection: StoreConnection }, buffer, length);
     } catch (error) {
       return this.#service.fail(this, error);
     }
     // Events are told once, so what may be left is looked for; `write` goes on with who was stopped.
     if (length === READ_BYTES || this.#hasEnded) this.#comeAgain();
+  }
+
+  /** Takes the place of who was active longest ago. */
+  #becomeRecent(): void {
+    const oldest = recent[recentIndex];
+    if (oldest !== undefined) oldest.#rest();
+    recent[recentIndex] = this;
+    recentIndex = (recentIndex + 1) % RECENT_MAX;
+    this.#isRecent = true;
+  }
+
+  #rest(): void {
+    this.#isRecent = false;
+    const { connection } = this;
+    if (this.#isClosed || connection === null || !connection.isAtRest) return;
+    this.#requestsBeforeRest += connection.requestCount;
+    this.#spoken = connection.spoken;
+    this.connection = null;
+    this.#service.release(connection);
   }
 
   #comeAgain(): void {

@@ -23,9 +23,13 @@ export class PortablePeer implements StorePeer {
   constructor(service: StoreService, socket: TcpSocket) {
     this.#service = service;
     this.#socket = socket;
-    this.connection = service.newConnection(this);
+    this.connection = service.connectionFor(this);
     service.add(this);
     this.#serve();
+  }
+
+  get requestCount(): number {
+    return this.connection.requestCount;
   }
 
   get address(): SocketAddress {

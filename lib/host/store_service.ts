@@ -6,8 +6,9 @@
  */
 
 import { type AddressRange, Admission } from "../core/address_range.ts";
-import { type ConnectionOptions, StoreConnection } from "../store/connection.ts";
+import { type ConnectionOptions, type OutputSink, StoreConnection } from "../store/connection.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../store/limits.ts";
+import type { SpokenDialect } from "../store/request_decoder.ts";
 import { Table } from "../store/table.ts";
 import { type Dialect, type Key, PeerError } from "../store/wire.ts";
 import type { ControlServer } from "./control_link.ts";
@@ -43,7 +44,10 @@ export interface StoreStats {
 
 /** A connection and its socket. */
 export interface StorePeer {
-  readonly connection: StoreConnection;
+  /** Null: it is at rest, and needs none. */
+  readonly connection: StoreConnection | null;
+  /** Requests answered so far. */
+  readonly requestCount: number;
   readonly address: SocketAddress;
   /** `end` was called, and what was answered is still to leave. */
   readonly isEnding: boolean;
@@ -59,6 +63,10 @@ export interface StorePeer {
 const SILENCE_MS = 20;
 const NOT_ADMITTED = "is not from an admitted address";
 
+/** Connections kept for peers to come, or that come back from rest. */
+const SPARES_MAX = 256;
+
+type ActivePeer = StorePeer & { readonly connection: StoreConnection };
 type Timer = ReturnType<typeof setTimeout>;
 
 export class StoreService {
@@ -75,6 +83,7 @@ export class StoreService {
   readonly #peers = new Set<StorePeer>();
   readonly #unfinished: UnfinishedRequests<StorePeer>;
   readonly #silenceTimers = new Map<StorePeer, Timer>();
+  #spares: StoreConnection[] = [];
   /** Peers whose replies have not been handed to their socket. */
   #unwritten: StorePeer[] = [];
   #acceptedConnections = 0;
@@ -95,7 +104,7 @@ export class StoreService {
 
   get stats(): StoreStats {
     let requests = this.#requestsOfGone;
-    for (const peer of this.#peers) requests += peer.connection.requestCount;
+    for (const peer of this.#peers) requests += peer.requestCount;
     return {
       connections: this.#peers.size,
       keys: this.#table.keyCount,
@@ -113,6 +122,7 @@ export class StoreService {
   /** Empties the store and closes all connections. */
   reset(): void {
     this.#table = new Table(this.limits, this.#onWrite);
+    this.#spares = [];
     for (const peer of this.#peers) peer.destroy();
   }
 
@@ -143,9 +153,20 @@ export class StoreService {
     return objection === null;
   }
 
-  /** For a peer that is about to be added. */
-  newConnection(peer: { onOutput(): void }): StoreConnection {
-    return new StoreConnection(this.#table, this.#connectionOptions, peer);
+  /** For a peer of ours, or about to be; `spoken`: what it spoke before it was at rest. */
+  connectionFor(peer: OutputSink, spoken?: SpokenDialect): StoreConnection {
+    const spare = this.#spares.pop();
+    if (spare === undefined && spoken === undefined) {
+      return new StoreConnection(this.#table, this.#connectionOptions, peer);
+    }
+    const connection = spare ?? new StoreConnection(this.#table, this.#connectionOptions, peer);
+    connection.reuse(peer, spoken);
+    return connection;
+  }
+
+  /** Takes back the connection of a peer of ours that is at rest. */
+  release(connection: StoreConnection): void {
+    if (this.#spares.length < SPARES_MAX) this.#spares.push(connection);
   }
 
   add(peer: StorePeer): void {
@@ -154,9 +175,9 @@ export class StoreService {
 
   /**
    * Answers what is complete in the first `length` bytes of `chunk`, and writes it.
-   * @throws {PeerError} `failed` is to be called with it.
+   * @throws {PeerError} `fail` is to be called with it.
    */
-  receive(peer: StorePeer, chunk: Uint8Array, length: number): void {
+  receive(peer: ActivePeer, chunk: Uint8Array, length: number): void {
     if (this.#silenceTimers.size > 0) this.#stopWaitingForSilence(peer);
     peer.connection.receive(chunk, length);
     this.#flush();
@@ -164,7 +185,7 @@ export class StoreService {
   }
 
   /** Goes on with what was left over, once `peer` has read its replies. Throws as `receive` does. */
-  resume(peer: StorePeer): void {
+  resume(peer: ActivePeer): void {
     peer.connection.resume();
     this.#flush();
     this.#watchUnfinished(peer);
@@ -179,7 +200,7 @@ export class StoreService {
   fail(peer: StorePeer, error: unknown): void {
     if (!(error instanceof PeerError)) throw error;
     this.#refuse(peer.address, error.message);
-    peer.connection.leave();
+    peer.connection?.leave();
     this.#unfinished.forget(peer);
     this.#stopWaitingForSilence(peer);
     // What it did before it broke a rule has earned replies and may have woken others.
@@ -197,8 +218,8 @@ export class StoreService {
     if (!this.#peers.delete(peer)) return;
     this.#unfinished.forget(peer);
     this.#stopWaitingForSilence(peer);
-    this.#requestsOfGone += peer.connection.requestCount;
-    peer.connection.leave();
+    this.#requestsOfGone += peer.requestCount;
+    peer.connection?.leave();
   }
 
   #admits({ hostname }: SocketAddress): boolean {
@@ -218,7 +239,7 @@ export class StoreService {
   }
 
   /** Counts and times what has begun and not ended. */
-  #watchUnfinished(peer: StorePeer): void {
+  #watchUnfinished(peer: ActivePeer): void {
     const { connection } = peer;
     // It is not to blame for what we do not take.
     if (!connection.isInside || connection.isBacklogged) return this.#unfinished.forget(peer);
@@ -234,7 +255,7 @@ export class StoreService {
     }
   }
 
-  #onSilence(peer: StorePeer): void {
+  #onSilence(peer: ActivePeer): void {
     this.#silenceTimers.delete(peer);
     try {
       peer.connection.silence();

@@ -4,10 +4,11 @@
  * server, which is how CANCEL_WAIT can work).
  */
 
+import { assert } from "../core/assert.ts";
 import { encodeReply } from "./encode.ts";
 import type { StoreLimits } from "./limits.ts";
 import { OutputQueue } from "./output_queue.ts";
-import { RequestDecoder } from "./request_decoder.ts";
+import { RequestDecoder, type SpokenDialect } from "./request_decoder.ts";
 import type { Table, TableClient } from "./table.ts";
 import type { Dialect, Reply, Request } from "./wire.ts";
 
@@ -28,7 +29,7 @@ export class StoreConnection implements TableClient {
   readonly output = new OutputQueue();
   readonly #table: Table;
   readonly #decoder: RequestDecoder;
-  readonly #sink: OutputSink;
+  #sink: OutputSink;
   readonly #limits: StoreLimits;
   #requestCount = 0;
   #isStopped = false;
@@ -38,6 +39,24 @@ export class StoreConnection implements TableClient {
     this.#decoder = new RequestDecoder(limits, dialect);
     this.#sink = sink;
     this.#limits = limits;
+  }
+
+  /** Nothing is kept but the generation that the peer speaks: `reuse` can have this for another. */
+  get isAtRest(): boolean {
+    return this.output.length === 0 && !this.isInside && !this.#isStopped && !this.#table.isWaiting(this);
+  }
+
+  /** What the peer speaks, as far as it is known; to be given back to `reuse`. */
+  get spoken(): SpokenDialect {
+    return this.#decoder.spoken;
+  }
+
+  /** Serves another peer from now on, which speaks `spoken`; undefined: a new one. Only while at rest. */
+  reuse(sink: OutputSink, spoken?: SpokenDialect): void {
+    assert(this.isAtRest, "A connection in use is not free for another");
+    this.#sink = sink;
+    this.#requestCount = 0;
+    this.#decoder.restart(spoken);
   }
 
   /** Requests answered so far. */

@@ -40,12 +40,14 @@ interface PartialList {
   bytes: number;
 }
 
+/** "unknown": nothing seen yet. "early": "a" or "b", not known which. */
+export type SpokenDialect = Dialect | "early" | "unknown";
+
 export class RequestDecoder {
   readonly #limits: StoreLimits;
   readonly #reader: ByteReader;
-  readonly #isPinned: boolean;
-  /** "unknown": nothing seen yet. "early": "a" or "b", not known which. */
-  #dialect: Dialect | "early" | "unknown";
+  readonly #pinned: Dialect | null;
+  #dialect: SpokenDialect;
   #list: PartialList | null = null;
   #awaitsSilence = false;
 
@@ -53,8 +55,22 @@ export class RequestDecoder {
   constructor(limits: StoreLimits, dialect: Dialect | null = null) {
     this.#limits = limits;
     this.#reader = new ByteReader(limits);
-    this.#isPinned = dialect !== null;
-    this.#dialect = dialect === null || dialect === "c" ? "unknown" : dialect;
+    this.#pinned = dialect;
+    this.#dialect = this.#atFirst;
+  }
+
+  /** What the peer speaks, as far as that is known. */
+  get spoken(): SpokenDialect {
+    return this.#dialect;
+  }
+
+  /** Begins anew, when nothing has begun, with a peer that speaks `spoken`. */
+  restart(spoken: SpokenDialect = this.#atFirst): void {
+    this.#dialect = spoken;
+  }
+
+  get #atFirst(): SpokenDialect {
+    return this.#pinned === null || this.#pinned === "c" ? "unknown" : this.#pinned;
   }
 
   /** A request or handshake has begun and is not complete. */
@@ -126,7 +142,7 @@ export class RequestDecoder {
     }
     if (matching === length) return false;
     // Early clients begin with any of their operations; what can't be one fails as such.
-    if (this.#isPinned || first[0]! >= OPERATIONS.b.length) throw new PeerError(strangerName(first));
+    if (this.#pinned !== null || first[0]! >= OPERATIONS.b.length) throw new PeerError(strangerName(first));
     this.#dialect = "early";
     return true;
   }

@@ -53,6 +53,11 @@ export class Table {
     return this.#awaited.size;
   }
 
+  /** Whether `client` is in a WAIT or BARRIER. */
+  isWaiting(client: TableClient): boolean {
+    return this.#awaited.has(client);
+  }
+
   /** All keys with their values, for people who debug; queues are not in it. */
   entries(): IterableIterator<[Key, Value]> {
     return this.#values.entries();
