@@ -373,6 +373,36 @@ onBoth(
 );
 
 onBoth(
+  "startStoreServer() goes on with who was silent while a thousand others spoke",
+  (scene) =>
+    scene({}, async ({ server, store, stranger }) => {
+      const early = await stranger(fromHex("00 0200000000000000 2f6b 0100000000000000 76"));
+      const late = await stranger(c("0d 01000000"));
+      const waiting = await stranger(c("06 0100000000000000 0100000000000000 77"));
+      const begun = await stranger(HANDSHAKE.subarray(0, 3));
+      await late.read(new Uint8Array(4));
+      while (server.stats.connections < 5) await store.ping();
+      for (let made = 0; made < 1100; made += 100) {
+        await Promise.all(Array.from({ length: 100 }, async () => {
+          const other = await stranger(c("0d 02000000"));
+          assertEquals(await other.read(new Uint8Array(10)), 4);
+        }));
+      }
+      const requests = server.stats.requests;
+      const reply = new Uint8Array(20);
+      await send(early, fromHex("02 0200000000000000 2f6b"));
+      assertEquals([await early.read(reply), reply[8]], [9, 0x76]);
+      await send(late, fromHex("0d 03000000"));
+      assertEquals([await late.read(reply), reply[0]], [4, 3]);
+      await send(late, fromHex("01 0100000000000000 77 0000000000000000"));
+      assertEquals([await waiting.read(reply), reply[0]], [1, 0]);
+      await send(begun, c("0d 04000000").subarray(3));
+      assertEquals([await begun.read(reply), reply[0]], [4, 4]);
+      assertEquals(server.stats.requests, requests + 4);
+    }),
+);
+
+onBoth(
   "StoreServer.reset() closes all, and serves an empty store at the same address",
   (scene) =>
     scene({}, async ({ server, store, stranger }) => {

@@ -135,3 +135,21 @@ Deno.test("StoreConnection.receive() throws at the first broken rule and has app
   assertThrows(() => connection.receive(fromHex(`${HANDSHAKE_HEX} ${set} ff ${set}`)), PeerError, "sent 255");
   assertEquals(table.keyCount, 1);
 });
+
+Deno.test("StoreConnection.reuse() serves another peer, in what that one speaks, and not while something is open", () => {
+  const table = new Table(DEFAULT_LIMITS);
+  const connection = newConnection(table);
+  const sink = { onOutput: () => {} };
+  connection.receive(fromHex(`${HANDSHAKE_HEX} 0d 01000000`));
+  assertThrows(() => connection.reuse(sink), Error);
+  written(connection.output);
+  const { spoken } = connection;
+  connection.reuse(sink);
+  connection.receive(fromHex("00 0100000000000000 6b 0100000000000000 76 06"));
+  assertEquals(written(connection.output), fromHex("0100000000000000"));
+  connection.reuse(sink, spoken);
+  connection.receive(fromHex("07"));
+  assertEquals([written(connection.output), connection.requestCount], [fromHex("0100000000000000"), 1]);
+  connection.receive(fromHex("06 0100000000000000 0100000000000000 77"));
+  assertEquals(connection.isAtRest, false);
+});
