@@ -42,7 +42,7 @@ export class TurnTimer {
 
   /** Lines may have come. */
   watch(): void {
-    if (this.#timer !== undefined || !this.#mix.holdsLines) return;
+    if (this.#timer !== undefined || !this.#mix.needsTurn) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#mix.turn();

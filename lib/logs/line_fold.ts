@@ -2,14 +2,17 @@
  * Equal lines of many workers within a moment become one, for a person at a terminal: what 64 workers say alike is
  * read once.
  *
- * Rules: a line waits for at most two turns; whoever drives this calls `turn` while something waits. No line is
+ * Rules: a line waits for at most two turns; whoever drives this calls `turn` while `needsTurn`. No line is
  * lost, none is changed, and each stream's lines stay in their order: a line joins an equal one only if that comes
  * after everything its stream has said. Where a stream has followed another's lines and differs (in a traceback,
  * the line with the rank), its line is put beside the other's, so that what follows can be equal again.
  */
 
-/** What waits for the console at most; beyond it the oldest lines go out at once. */
-export const FOLD_BYTES_MAX = 1 << 20;
+/**
+ * What comes within one turn at most; beyond it everything goes out at once and as it comes, until the turn is over:
+ * nobody could read it anyway, and a flood costs enough without being compared.
+ */
+export const TURN_BYTES_MAX = 256 * 1024;
 
 /** One line, or several equal ones. */
 export interface FoldedLine<Stream> {
@@ -54,28 +57,76 @@ const ORDER_STEP = 1 << 20;
 /** One character for each byte, so that equal texts are equal bytes. */
 const latin1 = new TextDecoder("latin1");
 
+/** Entries with one text in the order of the list, of which the first leave first. */
+class SameLines<Stream extends FoldStream> {
+  readonly #entries: (Entry<Stream> | undefined)[] = [];
+  #start = 0;
+
+  get isEmpty(): boolean {
+    return this.#start === this.#entries.length;
+  }
+
+  add(entry: Entry<Stream>): void {
+    const last = this.#entries.at(-1);
+    if (last === undefined || last.order < entry.order) this.#entries.push(entry);
+    else this.#entries.splice(this.#indexAfter(entry.order), 0, entry);
+  }
+
+  remove(entry: Entry<Stream>): void {
+    if (this.#entries[this.#start] !== entry) {
+      this.#entries.splice(this.#entries.indexOf(entry, this.#start), 1);
+      return;
+    }
+    this.#entries[this.#start++] = undefined;
+    if (this.#start * 2 < this.#entries.length) return;
+    this.#entries.splice(0, this.#start);
+    this.#start = 0;
+  }
+
+  /** The first after `last` that no stream of the same worker has written. */
+  firstFor(stream: Stream, last: Entry<Stream> | undefined): Entry<Stream> | undefined {
+    for (let at = last === undefined ? this.#start : this.#indexAfter(last.order);; at++) {
+      const entry = this.#entries[at];
+      if (entry === undefined || entry.streams.every(({ worker }) => worker !== stream.worker)) return entry;
+    }
+  }
+
+  /** Index of the first entry whose order is greater. */
+  #indexAfter(order: number): number {
+    let low = this.#start;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#entries[middle]!.order > order) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+}
+
 export class LineFold<Stream extends FoldStream> {
   readonly #emit: (line: FoldedLine<Stream>) => void;
-  readonly #bytesMax: number;
-  /** Entries by their text, oldest first. */
-  readonly #byKey = new Map<string, Entry<Stream>[]>();
+  readonly #turnBytesMax: number;
+  /** Entries by their text. */
+  readonly #byKey = new Map<string, SameLines<Stream>>();
   readonly #lastOf = new Map<Stream, Entry<Stream>>();
   /** Streams that may still write, by worker. */
   readonly #open = new Map<number, number>();
   #head: Entry<Stream> | undefined;
   #tail: Entry<Stream> | undefined;
-  #bytes = 0;
   #turn = 0;
+  /** What has come in this turn. */
+  #turnBytes = 0;
 
   /** `emit` is given the lines in their order. */
-  constructor(emit: (line: FoldedLine<Stream>) => void, bytesMax = FOLD_BYTES_MAX) {
+  constructor(emit: (line: FoldedLine<Stream>) => void, turnBytesMax = TURN_BYTES_MAX) {
     this.#emit = emit;
-    this.#bytesMax = bytesMax;
+    this.#turnBytesMax = turnBytesMax;
   }
 
-  /** Nothing waits. */
-  get isEmpty(): boolean {
-    return this.#head === undefined;
+  /** Call `turn` in a moment. */
+  get needsTurn(): boolean {
+    return this.#head !== undefined || this.#turnBytes > 0;
   }
 
   open(stream: Stream): void {
@@ -92,6 +143,12 @@ export class LineFold<Stream extends FoldStream> {
 
   /** Takes whole lines of `stream`; the bytes belong to the fold from now on. */
   add(stream: Stream, lines: Uint8Array, stamp: string): void {
+    this.#turnBytes += lines.length;
+    if (this.#turnBytes > this.#turnBytesMax) {
+      this.flushAll();
+      this.#emit({ bytes: lines, streams: [stream], stamp });
+      return;
+    }
     for (let start = 0; start < lines.length;) {
       const end = lines.indexOf(NEWLINE, start) + 1 || lines.length;
       this.#addLine(stream, lines.subarray(start, end), stamp);
@@ -109,6 +166,7 @@ export class LineFold<Stream extends FoldStream> {
   /** A moment is over: what has waited for a whole one goes out. */
   turn(): void {
     this.#turn++;
+    this.#turnBytes = 0;
     this.#release();
   }
 
@@ -126,10 +184,7 @@ export class LineFold<Stream extends FoldStream> {
   #addLine(stream: Stream, bytes: Uint8Array, stamp: string): void {
     const last = this.#pendingLast(stream);
     const key = latin1.decode(bytes);
-    const equal = this.#byKey.get(key)?.find((entry) =>
-      (last === undefined || entry.order > last.order) &&
-      entry.streams.every(({ worker }) => worker !== stream.worker)
-    );
+    const equal = this.#byKey.get(key)?.firstFor(stream, last);
     if (equal !== undefined) {
       if (last?.isVariant) this.#moveVariants(last, equal);
       equal.streams.push(stream);
@@ -214,7 +269,6 @@ export class LineFold<Stream extends FoldStream> {
   }
 
   #enter(entry: Entry<Stream>): void {
-    this.#bytes += entry.bytes.length;
     const [stream] = entry.streams;
     if (stream === undefined) return;
     this.#lastOf.set(stream, entry);
@@ -222,15 +276,15 @@ export class LineFold<Stream extends FoldStream> {
   }
 
   #enterKey(entry: Entry<Stream>): void {
-    const same = this.#byKey.get(entry.key);
-    if (same === undefined) this.#byKey.set(entry.key, [entry]);
-    else same.splice(same.findLastIndex(({ order }) => order < entry.order) + 1, 0, entry);
+    const same = this.#byKey.get(entry.key) ?? new SameLines<Stream>();
+    same.add(entry);
+    this.#byKey.set(entry.key, same);
   }
 
   #leaveKey(entry: Entry<Stream>): void {
     const same = this.#byKey.get(entry.key);
-    if (same?.length === 1) this.#byKey.delete(entry.key);
-    else same?.splice(same.indexOf(entry), 1);
+    same?.remove(entry);
+    if (same?.isEmpty) this.#byKey.delete(entry.key);
   }
 
   #numberAnew(): void {
@@ -242,7 +296,7 @@ export class LineFold<Stream extends FoldStream> {
   #release(): void {
     for (let head = this.#head; head !== undefined; head = this.#head) {
       const isDue = this.#turn - head.turn >= 2 || head.streams.length === 0 || this.#isComplete(head);
-      if (!isDue && this.#bytes <= this.#bytesMax) return;
+      if (!isDue) return;
       this.#letOut(head);
     }
   }
@@ -261,7 +315,6 @@ export class LineFold<Stream extends FoldStream> {
     entry.isOut = true;
     // Else every entry would keep all before it in memory.
     entry.previous = undefined;
-    this.#bytes -= entry.bytes.length;
     this.#leaveKey(entry);
     for (const stream of entry.streams) {
       if (this.#lastOf.get(stream) === entry) this.#lastOf.delete(stream);

@@ -91,9 +91,9 @@ export class LineMix {
     else this.#writeOwn(bytes, stamp);
   }
 
-  /** Some line waits for equal ones: call `turn` in a moment. */
-  get holdsLines(): boolean {
-    return this.fold !== undefined && !this.fold.isEmpty;
+  /** Lines may wait for equal ones: call `turn` in a moment. */
+  get needsTurn(): boolean {
+    return this.fold?.needsTurn ?? false;
   }
 
   /** A moment is over. */

@@ -213,7 +213,7 @@ Deno.test("LineMix folds equal lines of workers, and labels them with all ranks"
   for (const stream of [a, b, c]) push(stream, "loading\n");
   push(a, "mine\nours\n");
   push(b, "ours\n");
-  assertEquals([text(), mix.holdsLines], ["[0,1,2] loading\n", true]);
+  assertEquals([text(), mix.needsTurn], ["[0,1,2] loading\n", true]);
   mix.turn();
   mix.turn();
   assertEquals(text(), "[0,1,2] loading\n[0] mine\n[0,1] ours\n");
