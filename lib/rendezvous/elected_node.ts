@@ -236,7 +236,7 @@ export class ElectedNode {
     this.#say(`This node is the job's host no longer: ${text}`);
     this.#effects.push({ kind: "stop-serving" });
     this.#deadlines.set("search", now + this.#options.settings.joinMs);
-    if (this.#agent.kind === "in-round") {
+    if (this.#agent.kind === "in-round" || this.#agent.kind === "cleared") {
       return this.#loseRound(`this node may host the job no longer (${text})`, now);
     }
     if (this.#leaving !== null) return this.#leaveAsGuest(this.#leaving, now);

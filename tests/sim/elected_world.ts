@@ -30,6 +30,8 @@ export interface ElectedFaults {
   readonly cuts: number;
   readonly etcdCuts: number;
   readonly failures: number;
+  /** How long a round's workers take to succeed; null: they run on. */
+  readonly workMs: number | null;
 }
 
 export function electedFaultsOf(seed: number): ElectedFaults {
@@ -48,6 +50,7 @@ export function electedFaultsOf(seed: number): ElectedFaults {
     cuts: some(60),
     etcdCuts: some(60),
     failures: some(60),
+    workMs: prng.chance(1, 3) ? 20_000 + prng.below(60_000) : null,
   };
 }
 
@@ -76,7 +79,13 @@ interface SimNode {
   /** What its agent's workers are doing. */
   seat: Seat | null;
   told: boolean;
+  /** It has been decided that the round is over; the agent hears of it in a moment. */
+  ending: boolean;
   outcome: number | null;
+  /** Jobs of this id that had ended when this process had its first seat; null: it has had none. */
+  jobs: number | null;
+  /** It was elected where nothing was saved. */
+  isFresh: boolean;
 }
 
 const RESUME_MS = 300;
@@ -186,7 +195,16 @@ export class ElectedWorld {
         serving: null,
         session: null,
       },
-      ...{ seat: null, told: false, outcome: null, node: this.#machine(id), election: this.#candidate(id) },
+      ...{
+        seat: null,
+        told: false,
+        ending: false,
+        outcome: null,
+        jobs: null,
+        isFresh: false,
+        node: this.#machine(id),
+        election: this.#candidate(id),
+      },
     };
   }
 
@@ -223,6 +241,7 @@ export class ElectedWorld {
     });
     Object.assign(node, {
       seat: null,
+      jobs: null,
       told: false,
       node: this.#machine(node.id),
       election: this.#candidate(node.id),
@@ -283,6 +302,7 @@ export class ElectedWorld {
   #perform(node: SimNode, effect: ElectedEffect): void {
     switch (effect.kind) {
       case "news":
+        if (effect.news.kind === "round-over" || effect.news.kind === "job-over") node.ending = true;
         return this.#later(node, 1, () => this.#agent(node, effect.news));
       case "stand":
         if (node.port === 0) node.port = ++this.#ports;
@@ -297,6 +317,8 @@ export class ElectedWorld {
       case "resign":
         return this.#elect(node, { kind: "leave", over: effect.over });
       case "serve":
+        // Others may have begun the job anew; whoever was in the one that has ended does not.
+        assert(!node.isFresh || node.jobs === null, `${node.id} begins the job anew that has ended`);
         node.serving = `${node.id}:${node.port}`;
         return;
       case "stop-serving":
@@ -370,6 +392,13 @@ export class ElectedWorld {
         this.#say(node, `over: ${news.outcome.code} ${news.outcome.text}`);
         node.outcome = news.outcome.code;
         node.seat = null;
+        // The process ends soon after.
+        this.#later(node, 100, () => {
+          node.serving = null;
+          for (const session of this.#sessions) {
+            if (session.host === node || session.guest === node) this.#break(session, "lost");
+          }
+        });
         return;
       case "waiting":
         return;
@@ -383,7 +412,16 @@ export class ElectedWorld {
       store = `${seat.store.address}:${seat.store.port}`;
     this.#say(node, `round ${round}: rank ${groupRank} of ${size} at ${store}`);
     node.seat = seat;
-    node.told = false;
+    node.told = node.ending = false;
+    const jobs = this.#jobsEnded();
+    node.jobs ??= jobs;
+    const { workMs } = this.faults;
+    if (workMs !== null) {
+      this.#later(node, workMs, () => {
+        if (node.seat !== seat || node.told) return;
+        this.#step(node, { kind: "request", request: { kind: "succeeded", round } });
+      });
+    }
     assert(size >= this.faults.nodesMin && size <= this.faults.nodes, `A round of ${size}`);
     const known = this.#memberships.get(this.#key(round));
     if (known === undefined) {
@@ -402,9 +440,12 @@ export class ElectedWorld {
 
   /** A job that has ended leaves nothing, so that its id begins with round 0 again. */
   #key(round: number): string {
-    const ended =
-      this.etcd.history.filter(({ key, change }) => key.endsWith("/job") && change.value === null).length;
-    return `${ended} ${round}`;
+    return `${this.#jobsEnded()} ${round}`;
+  }
+
+  #jobsEnded(): number {
+    const { history } = this.etcd;
+    return history.filter(({ key, change }) => key.endsWith("/job") && change.value === null).length;
   }
 
   // Sessions.
@@ -478,6 +519,7 @@ export class ElectedWorld {
       case "elected": {
         this.counts.hosts++;
         this.#say(node, `elected, epoch ${effect.epoch}`);
+        node.isFresh = effect.job === null;
         const previous = effect.job === null ? null : decodeRecord(effect.job);
         return this.#step(node, { kind: "appointed", epoch: effect.epoch, previous });
       }
@@ -589,8 +631,8 @@ export class ElectedWorld {
   /** Never two whole worlds, of nodes that run and have not been told that their round is over. */
   #checkWorlds(): void {
     const worlds = new Map<string, { count: number; size: number }>();
-    for (const { seat, told, alive, frozenUntil } of this.nodes) {
-      if (seat === null || told || !alive || frozenUntil > this.now) continue;
+    for (const { seat, told, ending, alive, frozenUntil } of this.nodes) {
+      if (seat === null || told || ending || !alive || frozenUntil > this.now) continue;
       const key = `${seat.round} at ${seat.store.address}:${seat.store.port}`;
       worlds.set(key, { count: (worlds.get(key)?.count ?? 0) + 1, size: seat.groupWorldSize });
     }
