@@ -46,7 +46,9 @@ export type AssemblyResult =
   /** To be answered by `serve`. */
   | { readonly kind: "serve-store" }
   | { readonly kind: "seat"; readonly ranks: AssignedRanks; readonly place: StorePlace }
-  | { readonly kind: "failed"; readonly text: string };
+  | { readonly kind: "failed"; readonly text: string }
+  /** Somebody left while the others were being told that the round is complete: they do not all see the same members. */
+  | { readonly kind: "broken" };
 
 /** Where a muster agent says that it is one, so that all others are known to be torchrun's. */
 export function announcementKey(keyBase: string, name: string): string {
@@ -142,7 +144,7 @@ export class Assembly {
         if (values === null) return this.#fail(`${names[0]} did not give out ranks in time`);
         const ranks = decodeRanks(values[0]!, workerCount);
         if (ranks === null) return this.#fail(`${names[0]} gave out ranks that can't be`);
-        this.#settleRanks(ranks);
+        this.#checkSize(ranks);
       });
       return;
     }
@@ -150,6 +152,18 @@ export class Assembly {
     this.#talk.get(keys, limitMs, (values) => {
       if (values === null) return this.#nameSilent(keys);
       this.#settleInfos(values.map(decodeRoleInfo));
+    });
+  }
+
+  /** Group rank 0 may have seen fewer or more members than this node did. */
+  #checkSize(ranks: AssignedRanks): void {
+    const keys = this.#options.names.map((_, rank) => this.#key(ROLE_KEYS.assignedInfo(rank)));
+    this.#talk.look(keys, (values) => {
+      const sizes = values.map((value) => value === null ? NaN : decodeRoleInfo(value)?.workerCount ?? NaN);
+      const sum = sizes.reduce((sum, size) => sum + size, 0);
+      if (sum === ranks.worldSize) return this.#settleRanks(ranks);
+      this.#isOver = true;
+      this.#conclude({ kind: "broken" });
     });
   }
 

@@ -23,8 +23,9 @@ import type {
   TorchPhase,
 } from "./torch_meeting_events.ts";
 import type { StoreOperation } from "./torch_operations.ts";
-import { failed, failedFor, refused, stoppedBy, succeeded, whenClosed } from "./torch_outcomes.ts";
+import * as outcomes from "./torch_outcomes.ts";
 import { nodeName, type TorchRecord } from "./torch_record.ts";
+import { SaidOnce } from "./said_once.ts";
 import { TorchRound } from "./torch_round.ts";
 import type { TorchDecision } from "./torch_rules.ts";
 import { TorchWaiting } from "./torch_waiting.ts";
@@ -48,7 +49,7 @@ export class TorchMeeting {
   #stop: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
   readonly #departure: Departure;
   readonly #waiting: TorchWaiting;
-  #hasSaid = new Set<string>();
+  readonly #once: SaidOnce;
   #effects: TorchMeetingEffect[] = [];
   #tickets = 0;
   #checkAt: InstantMs = 0;
@@ -63,6 +64,7 @@ export class TorchMeeting {
     this.#talk = new KeyTalk(emit, nextTicket);
     this.#loop = new RecordLoop({ ...options, prng: new Prng(options.seed) }, POLL_MS, emit, nextTicket);
     this.#waiting = new TorchWaiting(options.rules, (waiting) => this.#tell({ kind: "waiting", waiting }));
+    this.#once = new SaidOnce((level, text) => this.#effects.push({ kind: "say", level, text }));
     this.#departure = new Departure(this.#loop, (outcome) => this.#end(outcome));
   }
 
@@ -130,17 +132,14 @@ export class TorchMeeting {
   #onReport(report: RecordReport | null): void {
     switch (report?.kind) {
       case "unreadable":
-        return this.#sayOnce(
-          "warning",
-          `The record of job ${this.#options.jobId} in the store can't be used: it ${report.text}`,
-        );
+        return this.#once.say("warning", outcomes.unreadable(this.#options.jobId, report.text));
       case "absent":
         if (this.#phase === "leaving") this.#departure.conclude();
         return;
       case "seen":
         return this.#onSeen(report.record, report.decision);
       case "foreign":
-        return this.#end(refused(this.#options.jobId, report.form));
+        return this.#end(outcomes.refused(this.#options.jobId, report.form));
       case "hostless":
         return findHost(report.record, this.#keyBase, this.#talk, (host) => {
           this.#loop.host = host;
@@ -153,6 +152,9 @@ export class TorchMeeting {
     switch (this.#phase) {
       case "joining":
         return this.#whileJoining(record, decision);
+      case "assembling":
+        if (this.#round?.overText(record) !== null) this.#rejoin();
+        return;
       case "running":
         return this.#whileRunning(record);
       case "finishing":
@@ -165,7 +167,7 @@ export class TorchMeeting {
   #whileJoining(record: TorchRecord, decision: TorchDecision): void {
     switch (decision.kind) {
       case "closed":
-        if (this.#round !== null) return this.#end(failed(FAILED_ELSEWHERE));
+        if (this.#round !== null) return this.#end(outcomes.failed(outcomes.FAILED_ELSEWHERE));
         return this.#whenClosed(record);
       case "wait":
         // A seat may become free at any time, and nobody is kept waiting by who waits for it.
@@ -187,7 +189,7 @@ export class TorchMeeting {
     this.#checkAt = this.#now + POLL_MS;
     round.countOtherExits((count) => {
       if (count === 0 || this.#phase !== "joining") return;
-      this.#close(failed(
+      this.#close(outcomes.failed(
         "Workers failed after others' had succeeded, and torchrun's agents do not start those again",
       ));
     });
@@ -195,7 +197,7 @@ export class TorchMeeting {
 
   #whenClosed(record: TorchRecord): void {
     const me = { me: this.#me, cause: this.#waiting.cause };
-    whenClosed(record, me, this.#keyBase, this.#talk, (outcome) => this.#end(outcome));
+    outcomes.whenClosed(record, me, this.#keyBase, this.#talk, (outcome) => this.#end(outcome));
   }
 
   #assemble(record: TorchRecord): void {
@@ -203,7 +205,6 @@ export class TorchMeeting {
     this.#deadlines.clear("join");
     this.#waiting.end();
     this.#loop.wish = "stay";
-    this.#loop.pollMs = POLL_MS;
     this.#loop.lastRound = record.round;
     const { readMs: limitMs } = this.#options;
     const options = { ...this.#options, keyBase: this.#keyBase, ownPlace: this.#ownPlace, limitMs };
@@ -224,9 +225,12 @@ export class TorchMeeting {
       case "serve-store":
         return this.#tell({ kind: "serve-store", round: round.number, peers: [] });
       case "failed":
-        return this.#close(failed(result.text));
+        return this.#close(outcomes.failed(result.text));
+      case "broken":
+        return this.#rejoin();
       case "seat": {
         this.#phase = "running";
+        this.#loop.pollMs = POLL_MS;
         this.#loop.host = round.names[0]!;
         const { number, groupRank, names: { length: groupWorldSize } } = round;
         const place = { round: number, restartCount: this.#restarts, groupRank, groupWorldSize };
@@ -235,16 +239,20 @@ export class TorchMeeting {
     }
   }
 
+  /** The round is over before the workers have been started. */
+  #rejoin(): void {
+    this.#talk.forget();
+    this.#phase = "idle";
+    this.#onJoin();
+  }
+
   #whileRunning(record: TorchRecord): void {
     const round = assertDefined(this.#round);
     if (record.isClosed) return this.#onClosed(round);
-    const change = round.changeText(record) ?? round.goneText(record);
+    const change = round.overText(record);
     if (change !== null) return this.#onChange(round, change);
     if (!record.participants.has(this.#me)) {
-      this.#sayOnce(
-        "warning",
-        "Another node took this one for dead and out of the record; torchrun compares clocks: do they agree?",
-      );
+      this.#once.say("warning", outcomes.TAKEN_FOR_DEAD);
     }
   }
 
@@ -258,11 +266,11 @@ export class TorchMeeting {
 
   /** torchrun closes a job that failed for good, but also one whose nodes do not end within five minutes of each other. */
   #onClosed(round: TorchRound): void {
-    if (this.#hasSaid.has(CLOSED)) return;
+    if (this.#once.has(outcomes.CLOSED)) return;
     round.countOtherExits((count) => {
       if (this.#phase !== "running") return;
-      if (count > 0) return this.#sayOnce("notice", CLOSED);
-      this.#end(failed(FAILED_ELSEWHERE));
+      if (count > 0) return this.#once.say("notice", outcomes.CLOSED);
+      this.#end(outcomes.failed(outcomes.FAILED_ELSEWHERE));
     });
   }
 
@@ -285,7 +293,7 @@ export class TorchMeeting {
     const failure = this.#failure;
     const isFinal = failure !== null &&
       (failure.kind !== "worker" || this.#restarts >= this.#options.maxRestarts);
-    if (isFinal) return this.#close(failedFor(failure));
+    if (isFinal) return this.#close(outcomes.failedFor(failure));
     if (this.#stop !== null) return this.#depart(this.#stop);
     if (failure !== null) this.#restarts++;
     this.#failure = null;
@@ -305,7 +313,7 @@ export class TorchMeeting {
   }
 
   #depart({ signal, scope }: { readonly signal: SignalName; readonly scope: "node" | "job" }): void {
-    const outcome = stoppedBy(signal);
+    const outcome = outcomes.stoppedBy(signal);
     if (scope === "job") return this.#close(outcome);
     // Too few would be left for a round without this node: they are left to what becomes of their workers.
     const canRegroup = this.#round !== null && this.#round.names.length > this.#options.rules.nodesMin;
@@ -320,7 +328,7 @@ export class TorchMeeting {
     round.reportExit(exitBarrierMs, (areAllDone) => {
       if (this.#phase !== "finishing") return;
       const text = `Others are still running after ${durationText(exitBarrierMs)}; leaving`;
-      this.#close(succeeded(this.#restarts, areAllDone ? null : text));
+      this.#close(outcomes.succeeded(this.#restarts, areAllDone ? null : text));
     });
   }
 
@@ -331,10 +339,12 @@ export class TorchMeeting {
     round.countOtherExits((count) => {
       if (this.#phase !== "finishing" || count === round.names.length - 1) return;
       if (change === null && gone !== null) {
-        if (round.isFinished(record, count)) this.#close(succeeded(this.#restarts, `${gone}; leaving`));
+        if (round.isFinished(record, count)) {
+          this.#close(outcomes.succeeded(this.#restarts, `${gone}; leaving`));
+        }
         return;
       }
-      if (record.isClosed) return this.#close(failed(FAILED_ELSEWHERE));
+      if (record.isClosed) return this.#close(outcomes.failed(outcomes.FAILED_ELSEWHERE));
       if (count > 0 && round.hasTorchrun) return;
       this.#talk.forget();
       this.#overElsewhere(change!);
@@ -357,16 +367,14 @@ export class TorchMeeting {
   #onStoreLost(text: string): void {
     if (this.#phase === "leaving") return this.#departure.conclude();
     if (this.#phase === "finishing") {
-      return this.#end(succeeded(this.#restarts, HOST_LEFT));
+      return this.#end(outcomes.succeeded(this.#restarts, outcomes.HOST_LEFT));
     }
-    this.#end(failed(text));
+    this.#end(outcomes.failed(text));
   }
 
   #onJoinTimeOver(): void {
-    if (this.#phase !== "joining") return;
-    const waited = durationText(this.#options.joinMs);
-    const outcome = failed(`Waited ${waited} ${this.#waiting.text || "to join"}, in vain`);
-    this.#leaveBy("leave", outcome, ROLLBACK_MS);
+    const text = `Waited ${durationText(this.#options.joinMs)} ${this.#waiting.text || "to join"}, in vain`;
+    if (this.#phase === "joining") this.#leaveBy("leave", outcomes.failed(text), ROLLBACK_MS);
   }
 
   #end(outcome: JobOutcome): void {
@@ -383,17 +391,7 @@ export class TorchMeeting {
   #tell(news: MeetingNews): void {
     this.#effects.push({ kind: "news", news });
   }
-
-  #sayOnce(level: "notice" | "warning", text: string): void {
-    if (this.#hasSaid.has(text)) return;
-    if (this.#hasSaid.size < SAID_MAX) this.#hasSaid.add(text);
-    this.#effects.push({ kind: "say", level, text });
-  }
 }
 
 /** torchrun's time for taking itself out of the record after the join time is over. */
 const ROLLBACK_MS = 5000;
-const SAID_MAX = 100;
-const FAILED_ELSEWHERE = "The job failed on another node, which closed it";
-const HOST_LEFT = "The store's host left first; this node's workers had succeeded";
-const CLOSED = "The others did not wait for this node's workers any longer; they go on";

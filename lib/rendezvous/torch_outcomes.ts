@@ -35,6 +35,11 @@ export function refused(jobId: string, form: RecordForm): JobOutcome {
   return { code: EXIT_CODES.usage, level: "error", text, verdict: null };
 }
 
+/** `text`: a clause whose subject is the record. */
+export function unreadable(jobId: string, text: string): string {
+  return `The record of job ${jobId} in the store can't be used: it ${text}`;
+}
+
 /** For a node that had no seat when the job was closed: a spare of a job that came to its end is not a failure. */
 export function whenClosed(
   record: TorchRecord,
@@ -51,3 +56,9 @@ export function whenClosed(
     then(count > 0 ? notNeeded : failed("The job is over: another node has closed it"));
   });
 }
+
+export const FAILED_ELSEWHERE = "The job failed on another node, which closed it";
+export const HOST_LEFT = "The store's host left first; this node's workers had succeeded";
+export const CLOSED = "The others did not wait for this node's workers any longer; they go on";
+export const TAKEN_FOR_DEAD =
+  "Another node took this one for dead and out of the record; torchrun compares clocks: do they agree?";

@@ -5,8 +5,12 @@ import type { KeyTalk } from "./key_talk.ts";
 import { Assembly, type AssemblyOptions, type AssemblyResult } from "./torch_assembly.ts";
 import { countExits, reportExit } from "./torch_exit.ts";
 import { exchangeOf, type TorchRecord } from "./torch_record.ts";
+import type { TorchRules } from "./torch_rules.ts";
 
-export type TorchRoundOptions = Omit<AssemblyOptions, "round" | "names" | "groupRank" | "exchange">;
+export interface TorchRoundOptions
+  extends Omit<AssemblyOptions, "round" | "names" | "groupRank" | "exchange"> {
+  readonly rules: TorchRules;
+}
 
 export class TorchRound {
   readonly number: number;
@@ -16,6 +20,7 @@ export class TorchRound {
   readonly assembly: Assembly;
   readonly #exit: Parameters<typeof reportExit>[0];
   readonly #talk: KeyTalk;
+  readonly #nodesMax: number;
   #hasReported = false;
 
   constructor(
@@ -31,6 +36,7 @@ export class TorchRound {
     this.names = names;
     this.groupRank = groupRank;
     this.#talk = talk;
+    this.#nodesMax = options.rules.nodesMax;
     this.assembly = new Assembly(
       { ...options, round: record.round, names, groupRank, exchange },
       talk,
@@ -56,15 +62,22 @@ export class TorchRound {
     countExits(this.#exit, this.#talk, (count) => then(count - (this.#hasReported ? 1 : 0)));
   }
 
-  /** That somebody waits for the next round, or has begun it: the sign that torchrun's agents go by. Null: nobody does. */
+  /** Why the round is over; null: it is not. */
+  overText(record: TorchRecord): string | null {
+    return this.changeText(record) ?? this.goneText(record);
+  }
+
+  /**
+   * That somebody waits for the next round, or has begun it: the sign that torchrun's agents go by. Null: nobody does, or
+   * there is no seat for who does.
+   */
   changeText(record: TorchRecord): string | null {
     if (record.round > this.number) return "the others began another round without this node";
     const waiting = [...record.waiting].filter((name) => name !== this.#me);
     const again = waiting.filter((name) => this.names.includes(name));
     if (again.length > 0) return `${again.join(" and ")} ${again.length === 1 ? "starts" : "start"} again`;
-    return waiting.length === 0
-      ? null
-      : `${waiting.join(" and ")} ${waiting.length === 1 ? "joins" : "join"}`;
+    if (waiting.length === 0 || record.participants.size >= this.#nodesMax) return null;
+    return `${waiting.join(" and ")} ${waiting.length === 1 ? "joins" : "join"}`;
   }
 
   /**

@@ -120,7 +120,10 @@ function decideJoin(record: TorchRecord, rules: TorchRules, view: TorchView, wal
     return isFull ? keepAliveOr({ kind: "wait", for: "free-seat" }) : { kind: "remove" };
   }
   if (!record.isComplete) return { kind: "add-participant" };
-  if (record.waiting.has(me)) return keepAliveOr({ kind: "wait", for: "next-round" });
+  // torchrun's agents stay on the wait list of a round that is full, and make the others begin again and again.
+  if (record.waiting.has(me) && !(isFull && record.form.hasSpares)) {
+    return keepAliveOr({ kind: "wait", for: "next-round" });
+  }
   if (!isFull) return { kind: "add-waiting" };
   return record.form.hasSpares ? { kind: "add-spare" } : { kind: "wait", for: "free-seat" };
 }
@@ -156,7 +159,12 @@ export function apply(
       return { ...record, ...alive, waiting, spares: without(record.spares, name) };
     }
     case "add-spare":
-      return { ...record, ...alive, spares: new Set(record.spares).add(name) };
+      return {
+        ...record,
+        ...alive,
+        waiting: without(record.waiting, name),
+        spares: new Set(record.spares).add(name),
+      };
     case "remove":
       return removeNodes(record, [name], rules);
     case "complete":

@@ -97,6 +97,7 @@ function seat({ store, post }: Stage, torchrun: "a" | "c", round: number, namesS
       store.set(`${JOB}.${round}/MASTER_ADDR`, "a");
       store.set(`${JOB}.${round}/MASTER_PORT`, "5000");
     }
+    store.set(`${JOB}.${round}/torchelastic/role_info/0`, ROLE(0));
     store.set(`${JOB}.${round}/torchelastic/assigned_ranks/1`, "[3, 5, 3, 5]");
   } else {
     store.set(`${JOB}.${round}/torchelastic/role_info/1`, ROLE(1));
@@ -167,6 +168,30 @@ Deno.test("TorchMeeting ends a round when the heartbeat of another node does not
   stage.post({ kind: "join" });
   assertEquals([...stage.store.record.participants.keys()], [name("b")]);
   assertEquals(stage.store.record.round, 1);
+});
+
+Deno.test("TorchMeeting begins again when group rank 0 has seen other members than this node", () => {
+  const store = new StoreDouble();
+  store.record = joined("a", rules(2));
+  const stage = new Stage("b", store);
+  stage.post({ kind: "join" });
+  store.set(`${JOB}.0/MASTER_ADDR`, "a");
+  store.set(`${JOB}.0/MASTER_PORT`, "5000");
+  store.set(`${JOB}.0/torchelastic/role_info/0`, ROLE(0));
+  // Of three nodes.
+  store.set(`${JOB}.0/torchelastic/assigned_ranks/1`, "[3, 8, 3, 8]");
+  assertEquals(stage.news.some(({ kind }) => kind === "round"), false);
+  assertEquals([...store.record.waiting], [name("b")]);
+});
+
+Deno.test("TorchMeeting begins again when a member leaves before the workers are started", () => {
+  const store = new StoreDouble();
+  store.record = joined("a", rules(2));
+  const stage = new Stage("b", store);
+  stage.post({ kind: "join" });
+  store.record = after(store.record, "remove", "a", rules(2));
+  stage.pass(1000);
+  assertEquals([store.record.round, [...store.record.participants.keys()]], [1, [name("b")]]);
 });
 
 Deno.test("TorchMeeting counts its own failures only, and closes the job when they are too many", () => {
@@ -255,6 +280,7 @@ Deno.test("TorchMeeting that comes late leaves rank 0 to who serves the workers'
   const stage = new Stage("b", store);
   stage.post({ kind: "join" });
   assertEquals(store.record.participants.get(name("c")), 0);
+  store.set(`${JOB}.1/torchelastic/role_info/0`, ROLE(0));
   store.set(`${JOB}.1/torchelastic/assigned_ranks/1`, "[3, 5, 3, 5]");
   assertEquals([stage.seat.groupRank, stage.seat.store.address], [1, "c"]);
 });

@@ -106,6 +106,13 @@ Deno.test("decide() puts who comes late on the wait list, and beyond MAX among t
   assertEquals(decided(removeNodes(spare, [name("a")], rules(2)), "c", rules(2)), { kind: "remove" });
 });
 
+Deno.test("decide() does not wait for the next round where there is no seat, as torchrun's agents do for ever", () => {
+  const full = after(joined("ab", rules(2)), "add-waiting", "c", rules(2));
+  assertEquals(decided(full, "c", rules(2)), { kind: "add-spare" });
+  const spare = after(full, "add-spare", "c", rules(2));
+  assertEquals([[...spare.waiting], [...spare.spares]], [[], [name("c")]]);
+});
+
 Deno.test("decide() only waits where a release has no list of spares", () => {
   assertEquals(decided(joined("ab", rules(2), FORM_OF_2_2), "c", rules(2)), {
     kind: "wait",
