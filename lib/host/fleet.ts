@@ -21,8 +21,7 @@ import {
 } from "../rendezvous/message_codec.ts";
 import type { NodeInfo } from "../rendezvous/ranks.ts";
 import { type JobSettings, settingsText } from "../rendezvous/settings.ts";
-import type { HeartbeatSettings } from "../store/control_heartbeat.ts";
-import type { ControlIdentity } from "../store/control_identity.ts";
+import { type ControlIdentity, isViewer } from "../store/control_identity.ts";
 import { DEFAULT_CONTROL_LIMITS } from "../store/control_limits.ts";
 import type { ControlSecret } from "../store/control_secret.ts";
 import {
@@ -35,10 +34,11 @@ import { allowedRanges } from "./fleet_admission.ts";
 import { type FleetHooks, torchrunSign } from "./fleet_hooks.ts";
 import { FleetPort } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
-import { addressText, endText, jobSettings, splitAddress } from "./fleet_setup.ts";
+import { addressText, endText, heartbeatOf, jobSettings, linkEnd, splitAddress } from "./fleet_setup.ts";
 import { fallbackAddress } from "./local_addresses.ts";
 import { Loop, type Machine } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
+import { StatusRelay } from "./status_relay.ts";
 import { serveStore, type StoreServer } from "./store_server.ts";
 import type { WorkerStore } from "./worker_store.ts";
 
@@ -88,9 +88,16 @@ export class Fleet implements Meeting {
   readonly #guests = new Set<string>();
   /** torchrun's agents take part. */
   #isShared = false;
+  readonly #relay: StatusRelay;
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
+    this.#relay = new StatusRelay({
+      own: parts.ownStatus,
+      guests: () => this.#control === null ? null : [...this.#guests],
+      tellNode: (nodeId, message) => this.#control?.send(nodeId, message),
+      tellHost: (message) => this.#link?.send(message),
+    });
     this.#port = parts.port;
     this.#settings = jobSettings(parts.plan, parts.meeting);
   }
@@ -140,6 +147,8 @@ export class Fleet implements Meeting {
   request(request: Parameters<Meeting["request"]>[0]): void {
     this.#loop.post({ kind: "request", request });
   }
+
+  readonly status: StatusRelay["status"] = (request) => this.#relay.status(request);
 
   /** With static rendezvous the workers meet where the agents do. */
   get workerStore(): WorkerStore | null {
@@ -235,12 +244,6 @@ export class Fleet implements Meeting {
     };
   }
 
-  #heartbeat(): HeartbeatSettings {
-    const { keepAliveMs, keepAliveAttempts } = this.#parts.meeting;
-    const silenceMs = Math.max(1_000, keepAliveMs * keepAliveAttempts);
-    return { intervalMs: Math.max(250, Math.min(keepAliveMs, silenceMs / 2)), silenceMs };
-  }
-
   // As the host.
 
   #serve(epoch: number): void {
@@ -258,7 +261,7 @@ export class Fleet implements Meeting {
         },
       },
       secret,
-      heartbeat: this.#heartbeat(),
+      heartbeat: heartbeatOf(this.#parts.meeting),
       onEvent: (event) => this.#onServerEvent(event),
       onLog,
     });
@@ -282,6 +285,7 @@ export class Fleet implements Meeting {
     switch (event.kind) {
       case "joined": {
         const { nodeId } = event.peer;
+        if (isViewer(nodeId)) return;
         if (nodeId === this.#info.nodeId) {
           this.#parts.say("warning", `Another node has this one's name, ${nodeId}; it is sent away`);
           control?.end(nodeId);
@@ -297,12 +301,13 @@ export class Fleet implements Meeting {
       case "message":
         return this.#hearNode(event.nodeId, event.message);
       case "ended":
+        if (isViewer(event.nodeId)) return;
         this.#guests.delete(event.nodeId);
         return this.#loop.post({
           kind: "gone",
           nodeId: event.nodeId,
           text: endText(event.end),
-          quietMs: event.end.kind === "silent" ? this.#heartbeat().silenceMs : RESUME_MS,
+          quietMs: event.end.kind === "silent" ? heartbeatOf(this.#parts.meeting).silenceMs : RESUME_MS,
         });
       case "outranked":
         return this.#loop.post(event);
@@ -312,6 +317,7 @@ export class Fleet implements Meeting {
   }
 
   #hearNode(nodeId: string, message: Extract<ControlServerEvent, { kind: "message" }>["message"]): void {
+    if (this.#relay.hearNode(nodeId, message) || isViewer(nodeId)) return;
     try {
       const said = decodeNodeMessage(message);
       if (said !== null) this.#loop.post({ kind: "said", nodeId, message: said });
@@ -337,7 +343,7 @@ export class Fleet implements Meeting {
       addresses: addresses.filter((address) => address !== ownAddress),
       self: () => ({ ...this.#identity(this.#node?.epoch ?? 0, ownAddress), nodeId }),
       secret: this.#parts.secret,
-      heartbeat: this.#heartbeat(),
+      heartbeat: heartbeatOf(this.#parts.meeting),
       onOutranked: (epoch, hostAddress) => this.#loop.post({ kind: "outranked", epoch, hostAddress }),
     });
   }
@@ -350,7 +356,7 @@ export class Fleet implements Meeting {
     const link: ControlLink = new ControlLink({
       self: this.#identity(0, ""),
       secret: this.#parts.secret,
-      heartbeat: this.#heartbeat(),
+      heartbeat: heartbeatOf(this.#parts.meeting),
       host,
       port,
       connectMs,
@@ -370,6 +376,7 @@ export class Fleet implements Meeting {
       case "resumed":
         return;
       case "message": {
+        if (this.#relay.hearHost(event.message)) return;
         try {
           const message = decodeHostMessage(event.message);
           if (message?.kind === "share") return this.#parts.hooks?.onShared({ ...link, service: null });
@@ -381,16 +388,8 @@ export class Fleet implements Meeting {
         }
         return;
       }
-      case "ended": {
-        const { end } = event;
-        const kind = end.kind === "hostIsGone"
-          ? "dead"
-          : end.kind === "refused" || end.kind === "unreachable"
-          ? end.kind
-          : "lost";
-        const text = end.kind === "refused" ? end.refusal.detail : endText(end);
-        return this.#loop.post({ kind: "link-ended", end: { kind, text } });
-      }
+      case "ended":
+        return this.#loop.post({ kind: "link-ended", end: linkEnd(event.end) });
       default:
         return unreachable(event);
     }

@@ -4,14 +4,16 @@ import { unreachable } from "../core/assert.ts";
 import { utf8 } from "../core/bytes.ts";
 import { SystemError } from "../core/errors.ts";
 import type { LaunchPlan, MeetingPlan } from "../options/launch_plan.ts";
+import type { LinkEnd } from "../rendezvous/fleet_events.ts";
 import type { NodeInfo } from "../rendezvous/ranks.ts";
 import type { JobSettings } from "../rendezvous/settings.ts";
+import type { HeartbeatSettings } from "../store/control_heartbeat.ts";
 import { ControlSecret } from "../store/control_secret.ts";
 import type { ControlLinkEvent, ControlServerEvent } from "./control_link.ts";
 import { interfaceAddresses } from "./local_addresses.ts";
 
 /** Variable with the job's secret, for those who have no file. */
-const SECRET_VARIABLE = "MUSTER_JOB_SECRET";
+export const SECRET_VARIABLE = "MUSTER_JOB_SECRET";
 
 /** How a session ended: a clause without subject. */
 export function endText(
@@ -40,6 +42,26 @@ export function endText(
     default:
       return unreachable(end);
   }
+}
+
+/** The same for a guest's rendezvous. */
+export function linkEnd(end: Extract<ControlLinkEvent, { kind: "ended" }>["end"]): LinkEnd {
+  switch (end.kind) {
+    case "hostIsGone":
+      return { kind: "dead", text: endText(end) };
+    case "refused":
+      return { kind: "refused", text: end.refusal.detail };
+    case "unreachable":
+      return { kind: "unreachable", text: endText(end) };
+    default:
+      return { kind: "lost", text: endText(end) };
+  }
+}
+
+/** What torchrun's keep-alive settings say of silence, for the control channel. */
+export function heartbeatOf({ keepAliveMs, keepAliveAttempts }: MeetingPlan): HeartbeatSettings {
+  const silenceMs = Math.max(1_000, keepAliveMs * keepAliveAttempts);
+  return { intervalMs: Math.max(250, Math.min(keepAliveMs, silenceMs / 2)), silenceMs };
 }
 
 export function jobSettings(plan: LaunchPlan, meeting: MeetingPlan): JobSettings {

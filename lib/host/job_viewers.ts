@@ -43,14 +43,14 @@ export class JobViewers {
     if (metrics !== null || metricsPath !== null || healthPort !== null) {
       const { MetricsServer } = await import("./metrics_server.ts");
       this.#metrics = new MetricsServer(plan.watch, {
-        status: () => this.#status({ lastLines: [], output: null }),
+        status: () => this.ownStatus({ lastLines: [], output: null }),
         warn: (text) => say("warning", text),
         note: (text) => say("notice", text),
       });
       this.#metrics.open();
     }
     const { openStatusSocket } = await import("./status_socket.ts");
-    this.#socket = openStatusSocket((request) => this.#status(request));
+    this.#socket = openStatusSocket((request) => this.#wholeStatus(request));
     if (plan.watch.torchEvents) {
       const { TorchEvents } = await import("../agent/torch_events.ts");
       this.#torchEvents = new TorchEvents(plan, hostName);
@@ -69,10 +69,15 @@ export class JobViewers {
     this.#eventFile?.write(this.#recorder.observeFleet(event, effects, now));
   }
 
-  #status(request: StatusRequest): JobStatus {
+  /** How this node's part stands. */
+  ownStatus(request: StatusRequest): JobStatus {
     const { plan, hostName } = this.#settings;
     const parts = { plan, hostName, progress: this.#recorder.progress, sources: this.#sources() };
     return statusOf(parts, request);
+  }
+
+  async #wholeStatus(request: StatusRequest): Promise<JobStatus> {
+    return await this.#sources()?.meeting()?.status?.(request) ?? this.ownStatus(request);
   }
 
   /** After the last event. */

@@ -11,6 +11,8 @@ import type { InstantMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { NodesEffect, NodesEvent } from "../agent/fleet_recorder.ts";
 import type { JobViewers } from "./job_viewers.ts";
+import type { JobStatus, StatusRequest } from "../view/status.ts";
+import type { Meeting } from "./meeting.ts";
 import type { AttemptOutput } from "./output.ts";
 import type { WorkerStore } from "./worker_store.ts";
 
@@ -26,6 +28,7 @@ export interface JobWatchSettings {
 export interface JobSources {
   readonly store: () => WorkerStore | undefined;
   readonly output: () => AttemptOutput | undefined;
+  readonly meeting: () => Meeting | undefined;
 }
 
 export class JobWatch {
@@ -54,6 +57,11 @@ export class JobWatch {
   readonly connect = (sources: JobSources): void => {
     this.#sources = sources;
   };
+
+  /** How this node's part stands; null while nobody could have asked. */
+  ownStatus(request: StatusRequest): JobStatus | null {
+    return this.#viewers?.ownStatus(request) ?? null;
+  }
 
   /** Before the start: what was asked for must not miss anything, and says at once what is in its way. */
   async prepare(): Promise<void> {

@@ -105,7 +105,11 @@ class Launch {
       (effect) => this.#perform(effect),
       parts.watch?.observe,
     );
-    parts.watch?.connect({ store: () => this.#store, output: () => this.#attemptOutput });
+    parts.watch?.connect({
+      store: () => this.#store,
+      output: () => this.#attemptOutput,
+      meeting: () => this.#meeting,
+    });
     this.#guard = new Guard(this.#launcherId, () => {
       parts.say("warning", "The guard process died and was replaced");
     });
@@ -152,6 +156,7 @@ class Launch {
         onNews: (news) => this.#hearNews(news),
         say: this.#parts.say,
         observe: this.#parts.watch?.observeFleet,
+        ownStatus: (request) => this.#parts.watch?.ownStatus(request) ?? null,
       });
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;

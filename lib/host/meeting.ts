@@ -4,6 +4,7 @@ import type { SayLevel } from "../agent/effect.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
 import type { NodesEffect, NodesEvent } from "../agent/fleet_recorder.ts";
+import type { JobStatus, StatusRequest } from "../view/status.ts";
 import type { Observe } from "./loop.ts";
 import { openLoneMeeting } from "./lone_meeting.ts";
 import type { WorkerStore } from "./worker_store.ts";
@@ -12,6 +13,8 @@ export interface Meeting {
   request(request: MeetingRequest): void;
   /** The workers' store, where the meeting point serves it itself; null: the launch opens one. */
   readonly workerStore: WorkerStore | null;
+  /** How the whole job stands; undefined: this node is all of it. */
+  status?(request: StatusRequest): Promise<JobStatus | null>;
   /** Leaves everything as it is and frees what is open. */
   close(): Promise<void>;
 }
@@ -23,6 +26,8 @@ export interface MeetingParts {
   readonly say: (level: SayLevel, text: string) => void;
   /** Told of all that happens among the nodes. */
   readonly observe: Observe<NodesEvent, NodesEffect> | undefined;
+  /** How this node stands, for the others; null: it can't be told yet. */
+  readonly ownStatus: (request: StatusRequest) => JobStatus | null;
 }
 
 /** Opens what `plan` asks for. @throws {SystemError} A port can't be had. */

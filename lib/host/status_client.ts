@@ -11,8 +11,14 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 /** A launcher that does not answer in this time is stopped or in trouble. */
 const ANSWER_LIMIT_MS = 5_000;
 
-/** A connection to one launcher. */
-export class StatusClient {
+export interface StatusAsker {
+  /** Null: the launcher has ended, or does not answer. */
+  ask(request: StatusRequest): Promise<JobStatus | null>;
+  close(): void;
+}
+
+/** A connection to one launcher of this machine. */
+export class StatusClient implements StatusAsker {
   readonly #connection: Deno.Conn;
   readonly #reader: LineReader;
 
@@ -25,7 +31,6 @@ export class StatusClient {
     return new StatusClient(await Deno.connect({ transport: "unix", path }));
   }
 
-  /** Null: the launcher has ended, or does not answer. */
   async ask(request: StatusRequest): Promise<JobStatus | null> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
@@ -47,7 +52,7 @@ export class StatusClient {
 
 /** A launcher that answered, and what it said. */
 export interface FoundJob {
-  readonly client: StatusClient;
+  readonly client: StatusAsker;
   readonly status: JobStatus;
 }
 
@@ -62,7 +67,20 @@ export async function findJobs(
     )
   );
   const found = await Promise.all(paths.map((path) => askAt(path, request)));
-  return found.filter((one) => one !== null).sort((a, b) => b.status.elapsedMs - a.status.elapsedMs);
+  const jobs = found.filter((one) => one !== null).sort((a, b) => b.status.elapsedMs - a.status.elapsedMs);
+  // Several launchers of one job on one machine: each tells of all nodes, so one of them will do.
+  return jobs.filter((one, index) => {
+    const isFirst = jobs.findIndex(({ status }) => isSameJob(status, one.status)) === index;
+    if (!isFirst) one.client.close();
+    return isFirst;
+  });
+}
+
+/** Jobs of one name may run side by side; a launcher is in one of them only. */
+function isSameJob(one: JobStatus, other: JobStatus): boolean {
+  const pids = new Set(one.nodes.map(({ host, launcherPid }) => `${host} ${launcherPid}`));
+  return one.job === other.job &&
+    other.nodes.some(({ host, launcherPid }) => pids.has(`${host} ${launcherPid}`));
 }
 
 async function askAt(path: string, request: StatusRequest): Promise<FoundJob | null> {

@@ -6,6 +6,7 @@ import { readStatusTask, STATUS_HELP, type StatusTask } from "../view/status_arg
 import { jobList } from "../view/status_list.ts";
 import { requestForOnce, statusBrief, statusOnce } from "../view/status_screen.ts";
 import { encodeStatus, type StatusRequest } from "../view/status.ts";
+import { SECRET_VARIABLE } from "./fleet_setup.ts";
 import { findJobs, type FoundJob } from "./status_client.ts";
 import { canvasOf } from "./terminal_canvas.ts";
 
@@ -25,18 +26,27 @@ export async function runStatusCommand(args: readonly string[]): Promise<number>
     await complain("Try 'muster status --help'");
     return EXIT_CODES.usage;
   }
-  if (task.address !== null) {
-    await complain(
-      `Jobs of other nodes can't be asked yet: run 'muster status' on a node of the job that meets at ${task.address}`,
-    );
-    return EXIT_CODES.usage;
-  }
-  const jobs = await findJobs(FIGURES);
+  const jobs = task.address === null ? await findJobs(FIGURES) : await findRemote(task.address);
+  if (jobs === null) return EXIT_CODES.system;
   try {
     return await show(task, jobs);
   } finally {
     for (const { client } of jobs) client.close();
   }
+}
+
+/** Null: nobody answers there, which has been said. */
+async function findRemote(address: string): Promise<FoundJob[] | null> {
+  const { StatusLink } = await import("./status_link.ts");
+  const client = new StatusLink(address);
+  const status = await client.ask(FIGURES);
+  if (status !== null) return [{ client, status }];
+  await complain(
+    `No job answers at ${address}: it ${client.problem ?? "can't be asked yet"}` +
+      ` (the address is that of the job's --rdzv-endpoint; a job's secret is taken from ${SECRET_VARIABLE})`,
+  );
+  client.close();
+  return null;
 }
 
 async function show(task: StatusTask, jobs: readonly FoundJob[]): Promise<number> {

@@ -14,6 +14,8 @@ import { openStatusDirectory } from "./status_directory.ts";
 /** People who look at one job at once. */
 const CONNECTIONS_MAX = 32;
 
+export type Answer = (request: StatusRequest) => JobStatus | Promise<JobStatus>;
+
 export interface StatusSocket {
   readonly path: string;
   close(): void;
@@ -24,7 +26,7 @@ export interface StatusSocket {
  * @param candidates Directories to use, best first.
  */
 export function openStatusSocket(
-  answer: (request: StatusRequest) => JobStatus,
+  answer: Answer,
   candidates?: readonly string[],
 ): StatusSocket | null {
   const directory = openStatusDirectory(candidates === undefined ? undefined : [...candidates]);
@@ -56,7 +58,7 @@ export function openStatusSocket(
 async function accept(
   listener: Deno.Listener<Deno.UnixConn>,
   connections: Set<Deno.Conn>,
-  answer: (request: StatusRequest) => JobStatus,
+  answer: Answer,
 ): Promise<void> {
   while (true) {
     let connection: Deno.Conn;
@@ -79,12 +81,12 @@ async function accept(
 }
 
 /** A line is a request, and gets a line. Whoever sends something else is closed. */
-async function serve(connection: Deno.Conn, answer: (request: StatusRequest) => JobStatus): Promise<void> {
+async function serve(connection: Deno.Conn, answer: Answer): Promise<void> {
   const reader = new LineReader(connection, STATUS_REQUEST_BYTES_MAX);
   for (let line = await reader.next(); line !== null; line = await reader.next()) {
     const request = decodeStatusRequest(fromUtf8(line));
     if (request === null) return;
-    await writeAll(connection, utf8(`${encodeStatus(answer(request))}\n`));
+    await writeAll(connection, utf8(`${encodeStatus(await answer(request))}\n`));
   }
 }
 

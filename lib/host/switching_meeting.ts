@@ -6,6 +6,7 @@
 
 import type { MeetingPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
+import type { JobStatus, StatusRequest } from "../view/status.ts";
 import type { FleetHooks, SharedPlace } from "./fleet_hooks.ts";
 import { openFleetMeeting } from "./open_fleet.ts";
 import { addressTowards, fallbackAddress } from "./local_addresses.ts";
@@ -81,6 +82,12 @@ class SwitchingMeeting implements Meeting {
 
   get workerStore() {
     return this.#fleet?.workerStore ?? null;
+  }
+
+  /** Among torchrun's agents nobody knows of the others; a host still knows its guests. */
+  status(request: StatusRequest): Promise<JobStatus | null> {
+    const isGuest = this.#place !== null && this.#place.service === null;
+    return isGuest ? Promise.resolve(null) : this.#fleet?.status?.(request) ?? Promise.resolve(null);
   }
 
   request(request: MeetingRequest): void {

@@ -1,7 +1,7 @@
 /**
  * What our agents say to the job's host and it to them, as the control channel's messages: a type, and as payload JSON
- * that an attachment may follow behind a NUL. Types are never reused; a type or field that is not known is passed
- * over, so that versions can mix.
+ * that an attachment may follow behind a NUL. Types are never reused (16, 17, 48 and 49 are those of
+ * `view/status_messages.ts`); a type or field that is not known is passed over, so that versions can mix.
  */
 
 import { concat, fromUtf8, utf8 } from "../core/bytes.ts";

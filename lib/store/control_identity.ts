@@ -53,8 +53,24 @@ export function judgeGreeting(hello: Hello, self: ControlIdentity, hasSecret: bo
   return null;
 }
 
+/**
+ * A viewer looks at a job and takes no part in it: it is asked for the job's secret as others are, but need not know the
+ * job's name and settings.
+ */
+export function viewerId(random: string): string {
+  return `${VIEWER_PREFIX}${random}`;
+}
+
+export function isViewer(nodeId: string): boolean {
+  return nodeId.startsWith(VIEWER_PREFIX);
+}
+
+/** No host name begins so. */
+const VIEWER_PREFIX = "(viewer) ";
+
 /** Whether the two may be in one job; null: nothing is against it. */
 export function judgeHello(hello: Hello, self: ControlIdentity): Refusal | null {
+  if (isViewer(hello.nodeId)) return null;
   if (hello.jobId !== self.jobId) {
     return refuse("wrongJob", self, `serves job ${quoted(self.jobId)}, not ${quoted(hello.jobId)}`);
   }

@@ -23,7 +23,7 @@ export const STATUS_HELP = `usage: muster status [HOST:PORT] [--job ID] [--once]
 Shows how a running job of this node stands: its nodes and ranks, what each printed last, restarts, the store's load. On
 a terminal it stays and follows the job; keys choose a rank and show its output.
 
-  HOST:PORT    the job that meets there, on another node
+  HOST:PORT    the job of several nodes that meets there (its --rdzv-endpoint), from any machine that reaches it
   --job ID     the job with this id, or whose id begins so; without it the only job, or a list of them
   --once       print how it stands and end (so too where the output is no terminal)
   --json       print it as JSON, one line for each job

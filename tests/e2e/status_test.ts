@@ -159,3 +159,54 @@ Deno.test("status: in a terminal of any size it draws, follows keys and leaves n
       await Promise.all([host.status, host.stdin.close()]);
     }
   }));
+
+Deno.test("status: any node of a job shows all of it, and so does the job's address from elsewhere", () =>
+  alone(async ({ env }) => {
+    const id = newId();
+    const port = freePort();
+    const args = [
+      "--nnodes=2",
+      "--nproc-per-node=2",
+      "--rdzv-backend=c10d",
+      `--rdzv-endpoint=127.0.0.1:${port}`,
+    ];
+    const secret = { ...env, MUSTER_JOB_SECRET: "only for friends" };
+    const jobs = ["a", "b"].map((node) =>
+      startJob(
+        secret,
+        [...args, `--rdzv-id=${id}`, `--node-id=${node}`],
+        "echo rank $RANK is here; exec sleep 60",
+      )
+    );
+    const status = async (...words: string[]) =>
+      await output([...MUSTER, "status", "--json", ...words], secret);
+    const lines = (stdout: string): string[] =>
+      stdout === ""
+        ? []
+        : JSON.parse(stdout).nodes.flatMap(({ workers }: { workers: { lastLine: string }[] }) =>
+          workers.map(({ lastLine }) => lastLine)
+        );
+    const all = [0, 1, 2, 3].map((rank) => `rank ${rank} is here`);
+    await until("all ranks are seen from elsewhere", async () => {
+      const { stdout } = await status(`127.0.0.1:${port}`);
+      return lines(stdout).join() === all.join();
+    });
+    assertEquals(
+      lines((await status("--job", id)).stdout),
+      all,
+      "one job, though two launchers of it run here",
+    );
+
+    const stranger = await output([...MUSTER, "status", "--once", `127.0.0.1:${port}`], env);
+    assertEquals(stranger.code, 71);
+    assertStringIncludes(stranger.stderr, "asks for the job's secret");
+    for (const job of jobs) job.kill("SIGTERM");
+    await Promise.all(jobs.map((job) => job.status));
+  }));
+
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  return port;
+}

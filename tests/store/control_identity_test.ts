@@ -3,10 +3,12 @@ import {
   commonProtocol,
   type ControlIdentity,
   isPassing,
+  isViewer,
   judgeGreeting,
   judgeHello,
   quoted,
   refuse,
+  viewerId,
 } from "../../lib/store/control_identity.ts";
 import { type Hello, REFUSAL_KINDS } from "../../lib/store/control_wire.ts";
 import { PeerError } from "../../lib/store/wire.ts";
@@ -93,6 +95,14 @@ for (
 Deno.test("judgeHello() takes a newcomer, who knows no epoch, and a node of the same one", () => {
   assertEquals(judgeHello({ ...HELLO, epoch: 0 }, { ...HOST, epoch: 5 }), null);
   assertEquals(judgeHello({ ...HELLO, epoch: 5 }, { ...HOST, epoch: 5 }), null);
+});
+
+Deno.test("a viewer need not know the job's name and settings, but its secret", () => {
+  const nodeId = viewerId("1234");
+  const viewer = { ...HELLO, nodeId, jobId: "", settingsHash: "" };
+  assert(isViewer(nodeId) && !isViewer(HELLO.nodeId));
+  assertEquals(judgeHello(viewer, HOST), null);
+  assertEquals(judgeGreeting(viewer, HOST, true)?.reason, "secretRequired");
 });
 
 Deno.test("isPassing() is true of what time may heal", () => {
