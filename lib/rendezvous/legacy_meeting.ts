@@ -69,7 +69,7 @@ export class LegacyMeeting {
     const nextTicket = () => ++this.#tickets;
     this.#keys = new KeyTalk((operation) => emit(operation as LegacyOperation), nextTicket);
     const onBroken = () =>
-      this.#fail(`What stands at ${options.folder}/rdzv/active_version is no state of torchrun's`);
+      this.#end(failed(`What stands at ${options.folder}/rdzv/active_version is no state of torchrun's`));
     this.#waiting = new LegacyWaiting(options, (waiting) => this.#tell({ kind: "waiting", waiting }));
     this.#talk = new LegacyTalk(emit, nextTicket, { size: options, prng, onBroken });
     this.#entry = new LegacyEntry(options, this.#talk, prng, {
