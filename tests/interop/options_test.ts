@@ -91,6 +91,14 @@ const DIFFERENCES: readonly Difference[] = [
       /Unsupported nproc_per_node value: (cuda|npu|hpu)$/.test(reason(torchrun)),
   },
   {
+    what: "`--nnodes=2:8:2` is from 2 to 8 nodes in steps of 2.",
+    why: "torchrun knows no steps.",
+    example: ["--nnodes=2:8:2", "--rdzv-backend=c10d", "train.py"],
+    applies: (torchrun, muster) =>
+      muster.kind === "accepted" &&
+      /nnodes=[^:]*:[^:]*:[^:]* is not in "MIN:MAX" format/.test(reason(torchrun)),
+  },
+  {
     what: "`--logs-specs` takes the path of a TypeScript or JavaScript module.",
     why: "torchrun's names are plug-ins in the workers' Python, which the launcher does not ask.",
     example: ["--logs-specs=logs.ts", "train.py"],
