@@ -21,10 +21,18 @@ async function job(
 ): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "muster-output-" });
   try {
-    const args = ["--standalone", `--log-dir=${directory}`, ...options, "--no-python", "sh", "-c", script];
-    const run = await runLauncher("muster", args);
-    const [name] = [...Deno.readDirSync(directory)].map((entry) => entry.name);
-    check({ ...run, file: (path) => Deno.readFileSync(`${directory}/${name}/attempt_0/${path}`) });
+    const args = [
+      "--standalone",
+      `--log-dir=${directory}/logs`,
+      ...options,
+      "--no-python",
+      "sh",
+      "-c",
+      script,
+    ];
+    const run = await runLauncher("muster", args, { cwd: directory });
+    const [name] = [...Deno.readDirSync(`${directory}/logs`)].map((entry) => entry.name);
+    check({ ...run, file: (path) => Deno.readFileSync(`${directory}/logs/${name}/attempt_0/${path}`) });
     assertEquals(run.survivors, []);
   } finally {
     await Deno.remove(directory, { recursive: true });
@@ -32,8 +40,9 @@ async function job(
 }
 
 Deno.test("output: 64 workers that crash at once lose no line, and none is out of its stream's order", async () => {
-  const script =
-    `trap '' TERM; seq -f "$RANK out %g" 1 10000; seq -f "$RANK err %g" 1 200 >&2; kill -SEGV $$$$`;
+  // Together, since the first crash stops those that are still being started.
+  const script = `trap '' TERM; : >at.$RANK; set -- at.*; until [ $# = 64 ]; do sleep 0.02; set -- at.*; done
+    seq -f "$RANK out %g" 1 10000; seq -f "$RANK err %g" 1 200 >&2; kill -SEGV $$$$`;
   await job(["--nproc-per-node=64", "-t", "3"], script, ({ code, stdout, file }) => {
     assertEquals(code, 1);
     const shown = new Map<string, string[]>();
