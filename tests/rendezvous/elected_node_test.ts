@@ -1,0 +1,201 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { ElectedEffect, ElectedEvent } from "../../lib/rendezvous/elected_events.ts";
+import { ElectedNode } from "../../lib/rendezvous/elected_node.ts";
+import type { MeetingNews, MeetingRequest } from "../../lib/rendezvous/meeting.ts";
+import { node as nodeInfo, SETTINGS } from "./scripted_job.ts";
+
+const RECORD = { epoch: 1, round: 4, restarts: 2, seats: ["a", "b"], hostId: "b" };
+const STORE = { address: "a", port: 1, hostedByLauncher: true };
+
+/** Node "a" of a job of two, with what it says and does. */
+class Trial {
+  readonly node = new ElectedNode({
+    settings: { ...SETTINGS, failover: "elected" },
+    info: nodeInfo("a"),
+    electorate: "etcd at e:2379",
+    selfAddress: "a",
+    fallbackAddress: "a",
+  });
+  now = 0;
+
+  /** Effects, by kind; news by theirs. */
+  step(...events: ElectedEvent[]): string[] {
+    return events.flatMap((event) => this.effects(event)).map((effect) =>
+      effect.kind === "news"
+        ? effect.news.kind
+        : effect.kind === "tell"
+        ? `tell ${effect.message.kind}`
+        : effect.kind
+    );
+  }
+
+  effects(event: ElectedEvent): ElectedEffect[] {
+    return this.node.step(event, this.now);
+  }
+
+  ask(request: MeetingRequest): string[] {
+    return this.step({ kind: "request", request });
+  }
+
+  news(event: ElectedEvent): MeetingNews[] {
+    return this.effects(event).flatMap((effect) => effect.kind === "news" ? [effect.news] : []);
+  }
+}
+
+const ARRIVED: ElectedEvent = { kind: "arrived", nodeId: "b", address: "b", hostAddress: "a" };
+const JOINED: ElectedEvent = { kind: "said", nodeId: "b", message: { kind: "join", info: nodeInfo("b") } };
+
+function hosting(): Trial {
+  const trial = new Trial();
+  assertEquals(trial.step({ kind: "start" }), ["stand"]);
+  trial.ask({ kind: "join" });
+  assertEquals(trial.step({ kind: "appointed", epoch: 1, previous: null }), ["serve"]);
+  return trial;
+}
+
+/** As guest of the host at b:1, in round 0. */
+function seated(): Trial {
+  const trial = new Trial();
+  trial.step({ kind: "start" });
+  trial.ask({ kind: "join" });
+  assertEquals(trial.step({ kind: "host-named", epoch: 1, address: "b:1" }), ["connect"]);
+  assertEquals(trial.step({ kind: "linked", epoch: 1, hostId: "b" }), ["send"]);
+  const seat = {
+    ...{
+      round: 0,
+      restartCount: 0,
+      groupRank: 1,
+      groupWorldSize: 2,
+      baseRank: 1,
+      worldSize: 2,
+      baseRoleRank: 1,
+    },
+    ...{ roleWorldSize: 2, store: STORE },
+  };
+  assertEquals(trial.step({ kind: "heard", message: { kind: "round", seat } }), ["round"]);
+  return trial;
+}
+
+const lost = (kind: "lost" | "dead"): ElectedEvent => ({
+  kind: "link-ended",
+  end: { kind, text: "its connection broke" },
+});
+
+Deno.test("ElectedNode: nobody hears of a round before it is saved", () => {
+  const host = hosting();
+  assertEquals(host.step(ARRIVED, JOINED), ["save"]);
+  assertEquals(host.step({ kind: "saved", id: 7 }), []);
+  assertEquals(host.step({ kind: "saved", id: 1 }), ["serve-store"]);
+});
+
+Deno.test("ElectedNode: a host that is deposed drops what was not saved, and stands again", () => {
+  const host = hosting();
+  host.step(ARRIVED, JOINED);
+  assertEquals(host.step({ kind: "deposed", text: "its lease is over" }), ["say", "stop-serving", "stand"]);
+  assertEquals(host.step({ kind: "saved", id: 1 }), []);
+  assertEquals(
+    host.step({ kind: "host-named", epoch: 2, address: "b:1" }, { kind: "linked", epoch: 2, hostId: "b" }),
+    [
+      "connect",
+      "send",
+    ],
+  );
+});
+
+Deno.test("ElectedNode: a deposed host with workers stands again only when they are gone", () => {
+  const host = hosting();
+  host.step(ARRIVED, JOINED, { kind: "saved", id: 1 });
+  assert(host.ask({ kind: "store-served", round: 0, store: STORE }).includes("round"));
+  assertEquals(host.step({ kind: "deposed", text: "its lease is over" }), [
+    "say",
+    "stop-serving",
+    "round-over",
+  ]);
+  assertEquals(host.ask({ kind: "cleared", round: 0, report: null }), ["stand", "go-on"]);
+});
+
+Deno.test("ElectedNode: a guest that loses its host ends its part, tells of it, and looks for the host again", () => {
+  for (const kind of ["lost", "dead"] as const) {
+    const guest = seated();
+    const effects = guest.effects(lost(kind));
+    assertEquals(effects.map((effect) => effect.kind), ["news", "host-lost", "connect"]);
+    const told = effects.find((effect) => effect.kind === "host-lost");
+    assertEquals(told, { kind: "host-lost", epoch: 1, isDead: kind === "dead" });
+    assertEquals(guest.step({ kind: "host-named", epoch: 2, address: "c:1" }), ["connect"]);
+    assertEquals(guest.step({ kind: "host-named", epoch: 1, address: "b:1" }), [], "of the past");
+    assertEquals(guest.ask({ kind: "cleared", round: 0, report: null }), ["stand", "go-on"]);
+  }
+});
+
+Deno.test("ElectedNode: an agent that waits to hear what comes next is taken up by whoever hosts then", () => {
+  for (const next of ["appointed", "lost"] as const) {
+    const guest = seated();
+    guest.step({
+      kind: "heard",
+      message: { kind: "round-over", round: 0, text: "b leaves", needsReport: false },
+    });
+    assertEquals(guest.ask({ kind: "cleared", round: 0, report: null }), ["send"]);
+    const told = guest.step(
+      next === "lost" ? lost("lost") : { kind: "appointed", epoch: 2, previous: RECORD },
+    );
+    assertEquals(told.filter((kind) => kind === "go-on"), ["go-on"], next);
+  }
+});
+
+Deno.test("ElectedNode: a new host goes on with what was saved; without it the job is over", () => {
+  const heir = seated();
+  assert(heir.step({ kind: "appointed", epoch: 2, previous: RECORD }).includes("serve"));
+  const cutOff = seated();
+  const [news] = cutOff.news({ kind: "appointed", epoch: 2, previous: null });
+  assert(news?.kind === "job-over");
+  assertEquals(news.outcome.code, 1);
+  assertStringIncludes(news.outcome.text!, "has ended while this node was cut off");
+});
+
+Deno.test("ElectedNode: a wait without a host has its end, and says what was wrong", () => {
+  const node = new Trial();
+  node.step({ kind: "start" }, {
+    kind: "election-trouble",
+    text: "etcd can't be reached: http://e:2379 (refused)",
+  });
+  node.now = SETTINGS.joinMs;
+  const [news] = node.news({ kind: "wakeup" });
+  assert(news?.kind === "job-over");
+  assertEquals(
+    news.outcome.text,
+    "Waited 10 min for a host of the job by etcd at e:2379: etcd can't be reached: http://e:2379 (refused)",
+  );
+});
+
+Deno.test("ElectedNode: with --no-failover the loss of the host ends the job", () => {
+  const node = new ElectedNode({
+    settings: { ...SETTINGS, failover: false },
+    ...{ info: nodeInfo("a"), electorate: "etcd", selfAddress: "a", fallbackAddress: "a" },
+  });
+  const seat = {
+    ...{
+      round: 0,
+      restartCount: 0,
+      groupRank: 1,
+      groupWorldSize: 2,
+      baseRank: 1,
+      worldSize: 2,
+      baseRoleRank: 1,
+    },
+    ...{ roleWorldSize: 2, store: STORE },
+  };
+  for (
+    const event of [
+      { kind: "start" },
+      { kind: "host-named", epoch: 1, address: "b:1" },
+      { kind: "linked", epoch: 1, hostId: "b" },
+      { kind: "heard", message: { kind: "round", seat } },
+      lost("dead"),
+    ] as ElectedEvent[]
+  ) node.step(event, 0);
+  const request: MeetingRequest = { kind: "cleared", round: 0, report: null };
+  const kinds = node.step({ kind: "request", request }, 0).map((effect) =>
+    effect.kind === "news" ? effect.news.kind : effect.kind
+  );
+  assertEquals(kinds, ["drop-link", "resign", "job-over"]);
+});
