@@ -201,7 +201,8 @@ function newAttempt(event: JobEvent & { event: "round-formed" }, at: number): Gr
     round: event.round,
     nodes: event.nodes,
     worldSize: event.worldSize,
-    nodeCount: event.nodeCount,
+    // The first version's files may lack it.
+    nodeCount: event.nodeCount ?? event.nodes.length,
     from: at,
     runningAt: null,
     to: at,

@@ -9,7 +9,8 @@ import { countTicks, tickText, timeTicks, workersOverTime } from "./report_serie
 
 const WIDTH = 1032;
 const LEFT = 44;
-const RIGHT = 12;
+/** Half of the last mark of the axis. */
+const RIGHT = 28;
 const PLOT = WIDTH - LEFT - RIGHT;
 const TOP = 14;
 const AXIS = 26;

@@ -80,3 +80,13 @@ Deno.test("reportPage() shows a job whose end was not recorded", () => {
   assertStringIncludes(html, "end not recorded");
   assertStringIncludes(html, "still ran");
 });
+
+Deno.test("reportPage() leaves room for the last mark of the time axis, and shows nothing that isn't known", () => {
+  const html = page(restartedEvents(4));
+  assert(!/undefined|NaN|null/.test(html));
+  const width = Number(html.match(/viewBox="0 0 (\d+)/)?.[1]);
+  const marks = [...html.matchAll(/<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">([^<]+)/g)];
+  assert(marks.length > 4);
+  // Of 12 pixels' height a character is some 7 wide.
+  for (const [, x, text] of marks) assert(Number(x) + text!.length * 3.5 <= width, `${text} at ${x}`);
+});
