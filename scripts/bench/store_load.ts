@@ -24,6 +24,8 @@ export interface LoadOptions {
 
 export interface LoadResult {
   readonly requests: number;
+  /** With those of the warm-up. */
+  readonly requestsInAll: number;
   readonly seconds: number;
   /** CPU of the load program meanwhile; near `seconds` it would be what limits. */
   readonly busySeconds: number;
@@ -166,6 +168,7 @@ async function main(options: LoadOptions): Promise<void> {
   const print = (since: { requests: number; at: number; busy: number }) => {
     const result: LoadResult = {
       requests: load.requests - since.requests,
+      requestsInAll: load.requests,
       seconds: (performance.now() - since.at) / 1000,
       busySeconds: cpuSeconds(Deno.pid) - since.busy,
       worstMs: load.worstMs,
