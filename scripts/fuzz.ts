@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { Prng } from "../lib/core/prng.ts";
 import { fuzzConnections, fuzzReplies, fuzzRequests } from "../tests/store/codec_fuzz.ts";
+import { fuzzRecords } from "../tests/rendezvous/torch_record_fuzzing.ts";
 import { fuzzControlDecoder, fuzzControlMachines } from "../tests/store/control_fuzzing.ts";
 
 /** What is fuzzed, and its share of the inputs. */
@@ -14,6 +15,7 @@ const TARGETS = [
   { name: "replies", fuzz: fuzzReplies, share: 0.35 },
   { name: "connections", fuzz: fuzzConnections, share: 0.1 },
   { name: "control frames", fuzz: fuzzControlDecoder, share: 0.1 },
+  { name: "torchrun records", fuzz: fuzzRecords, share: 0.01 },
   // Each of these is a hundred inputs for the two machines.
   { name: "control machines", fuzz: fuzzControlMachines, share: 0.01 },
 ] as const;

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { Prng } from "../../lib/core/prng.ts";
 import { PickleError, readPickle } from "../../lib/rendezvous/pickle_reader.ts";
-import { recordedRecords } from "./recordings.ts";
 import { fuzzRecords } from "./torch_record_fuzzing.ts";
 
 const pickle = (hex: string) => readPickle(Uint8Array.fromHex(`8004${hex.replaceAll(" ", "")}2e`));
@@ -32,8 +32,7 @@ Deno.test("readPickle() refuses texts that are too long or no UTF-8", () => {
 });
 
 Deno.test("readPickle() makes of 20,000 hostile records one clause each, or a record", () => {
-  const samples = ["2.2.0", "2.6.0", "2.15"].flatMap(recordedRecords);
-  const accepted = fuzzRecords(samples, 1, 20_000);
+  const accepted = fuzzRecords(new Prng(1), 20_000);
   // Some damage hits but a digit of a time.
   assertEquals(accepted > 100 && accepted < 15_000, true, String(accepted));
 });
