@@ -105,7 +105,8 @@ function decideJoin(record: TorchRecord, rules: TorchRules, view: TorchView, wal
   if (participants.has(me)) {
     // A seat of the round that is over must be given up first, or the next round never begins.
     // One that somebody has left already will not begin.
-    const isOver = record.round === view.lastRound || !hasAllRanks(record);
+    const isOver = record.round === view.lastRound || !hasAllRanks(record) ||
+      participants.size < rules.nodesMin;
     if (record.isComplete) return isOver ? { kind: "remove" } : { kind: "done" };
     if (participants.size < rules.nodesMin || record.deadline === null) {
       return keepAliveOr({ kind: "wait", for: "nodes" });

@@ -77,6 +77,9 @@ class MusterNode extends SimNode {
   readonly #maxRestarts: number;
   readonly #port: number;
   #round: number | null = null;
+  #restarts = 0;
+  /** How the last round ended on this node, first cause first. */
+  #ended: "failed" | "over" | null = null;
   #wakeAt = Infinity;
 
   constructor(
@@ -141,6 +144,7 @@ class MusterNode extends SimNode {
       case "round":
         return this.#run(news.seat);
       case "round-over":
+        this.#ended ??= "over";
         return this.#clear(news.round);
       case "go-on":
         return this.world.after(1, () => this.post({ kind: "join" }));
@@ -152,6 +156,13 @@ class MusterNode extends SimNode {
 
   #run(seat: Seat): void {
     assert(seat.restartCount <= this.#maxRestarts, `${this.name} restarts more often than it may`);
+    const restarts = this.#restarts + (this.#ended === "failed" ? 1 : 0);
+    assert(
+      seat.restartCount === restarts,
+      `${this.name} counts ${seat.restartCount} restarts, not ${restarts}`,
+    );
+    this.#restarts = restarts;
+    this.#ended = null;
     this.#round = seat.round;
     const place = `${seat.store.address}:${seat.store.port}`;
     this.world.startWorkers(this, {
@@ -180,6 +191,7 @@ class MusterNode extends SimNode {
       const round = this.#round;
       if (round === null || this.workers?.round !== round) return;
       if (this.workers.state === "succeeded") return this.post({ kind: "succeeded", round });
+      this.#ended ??= "failed";
       this.post({ kind: "failed", round, failure: { kind: "worker", text: "lost rank", exitCode: 1 } });
       this.#clear(round);
     });
@@ -242,6 +254,7 @@ export class TorchWorld {
   >();
   readonly #ends = new Map<number, number>();
   readonly #seed: number;
+  readonly #rules: TorchRules;
   #order = 0;
   #ports = 20_000;
   #restarts = 0;
@@ -254,7 +267,7 @@ export class TorchWorld {
     this.#delays = this.prng.split();
     const { prng } = this;
     const max = 1 + prng.below(5), min = 1 + prng.below(max);
-    const rules = { nodesMin: min, nodesMax: max, lastCallMs: 1000 * (1 + prng.below(10)) };
+    const rules = this.#rules = { nodesMin: min, nodesMax: max, lastCallMs: 1000 * (1 + prng.below(10)) };
     const maxRestarts = prng.below(4);
     const torchrunShare = prng.below(4);
     const isSkewed = torchrunShare === 0 && prng.chance(1, 2);
@@ -366,8 +379,9 @@ export class TorchWorld {
   }
 
   #check(node: SimNode, seat: Omit<Workers, "state">): void {
-    const { nodesMax } = { nodesMax: 5 };
-    assert(seat.size >= 1 && seat.size <= nodesMax, `A world of ${seat.size}`);
+    const { nodesMin, nodesMax } = this.#rules;
+    const isRight = seat.size >= nodesMin && seat.size <= nodesMax;
+    assert(isRight || node.kind === "torchrun", `${node.name} runs in a world of ${seat.size}`);
     const world = this.#worlds.get(seat.round) ??
       { size: seat.size, place: seat.place, ranks: new Set(), hasMuster: false, members: [] };
     this.#worlds.set(seat.round, world);
