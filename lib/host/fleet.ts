@@ -35,7 +35,7 @@ import { type FleetHooks, torchrunSign } from "./fleet_hooks.ts";
 import { FleetPort } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
 import { addressText, endText, heartbeatOf, jobSettings, linkEnd, splitAddress } from "./fleet_setup.ts";
-import { fallbackAddress } from "./local_addresses.ts";
+import { fallbackAddress, isLoopback } from "./local_addresses.ts";
 import { Loop, type Machine } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { StatusRelay } from "./status_relay.ts";
@@ -285,15 +285,17 @@ export class Fleet implements Meeting {
     switch (event.kind) {
       case "joined": {
         const { nodeId } = event.peer;
-        if (isViewer(nodeId)) return;
+        const { remote, local } = control?.addressesOf(event.connection) ?? { remote: "", local: "" };
+        if (isViewer(nodeId)) {
+          // Where nobody proves anything, only this machine's own people are told.
+          return this.#parts.secret === null && !isLoopback(remote) ? control?.end(nodeId) : undefined;
+        }
         if (nodeId === this.#info.nodeId) {
           this.#parts.say("warning", `Another node has this one's name, ${nodeId}; it is sent away`);
-          control?.end(nodeId);
-          return;
+          return control?.end(nodeId);
         }
         this.#guests.add(nodeId);
         if (this.#isShared) control?.send(nodeId, encodeHostMessage({ kind: "share" }));
-        const { remote, local } = control?.addressesOf(event.connection) ?? { remote: "", local: "" };
         return this.#loop.post({ kind: "arrived", nodeId, address: remote, hostAddress: local });
       }
       case "resumed":

@@ -13,6 +13,9 @@ import type { StatusAsker } from "./status_client.ts";
 const CONNECT_MS = 5_000;
 /** The host waits for its guests for 1 s. */
 const ANSWER_LIMIT_MS = 5_000;
+const SENT_AWAY =
+  "sent this viewer away: a job without a secret is shown to its own machines only, and one that ends to nobody; " +
+  "start it with --job-secret-file and set MUSTER_JOB_SECRET here, or ask on one of its nodes";
 const HEARTBEAT = { intervalMs: 2_000, silenceMs: 10_000 };
 
 export class StatusLink implements StatusAsker {
@@ -73,7 +76,11 @@ export class StatusLink implements StatusAsker {
       const talk = decodeTalk(event.message);
       if (talk?.kind === "answer") this.#waiting.get(talk.id)?.(talk.status);
     } else if (event.kind === "ended") {
-      this.#problem ??= event.end.kind === "refused" ? event.end.refusal.detail : endText(event.end);
+      this.#problem ??= event.end.kind === "refused"
+        ? event.end.refusal.detail
+        : event.end.kind === "goodbye"
+        ? SENT_AWAY
+        : endText(event.end);
       for (const resolve of this.#waiting.values()) resolve(null);
     }
   }

@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { delay } from "@std/async/delay";
 import type { Host, HostOptions } from "./host.ts";
+import { LAUNCHERS } from "../interop/harness.ts";
 import { Job, type World } from "./job.ts";
 import { hostsTest, type Network } from "./network.ts";
 
@@ -173,5 +174,36 @@ hostsTest(
     job.start([hosts[2]], ["--rdzv-id=another"]);
     assertNotEquals((await job.codes([hosts[2]]))[0], 0);
     assertMatch(job.agent(hosts[2]).text(), /another/);
+  },
+);
+
+hostsTest(
+  "addresses: a job shows itself to another machine only where both know its secret",
+  async (network) => {
+    const [n0, n1] = await hostsOf(network, {});
+    const ask = (secret: string) =>
+      n1.run(["bash", "-c", `${secret} ${LAUNCHERS.muster.join(" ")} status n0:29400 --once 2>&1 || true`]);
+    const open = new Job("muster", { nnodes: "1:2", endpoint: "n0:29400", conf: "last_call_timeout=1" });
+    open.start([n0]);
+    await open.mustForm([n0], 0);
+    assertMatch(
+      await ask(""),
+      /No job answers at n0:29400: it sent this viewer away: a job without a secret/,
+    );
+    await open.signalWorker(n0, "USR1");
+    assertEquals(await open.codes([n0]), [0]);
+    const env = { MUSTER_JOB_SECRET: "correct horse" };
+    const closed = new Job("muster", {
+      nnodes: "1:2",
+      endpoint: "n0:29400",
+      conf: "last_call_timeout=1",
+      env,
+    });
+    closed.start([n0]);
+    await closed.mustForm([n0], 0);
+    // A job can be asked when it has run for a moment.
+    await delay(1000);
+    assertMatch(await ask("MUSTER_JOB_SECRET='correct horse'"), /running/i);
+    assertMatch(await ask("MUSTER_JOB_SECRET=wrong"), /was started with another secret/);
   },
 );
