@@ -6,6 +6,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { freePort, PYTHON, pytorchIsInstalled } from "../tests/interop/harness.ts";
+import { whyNoHosts } from "../tests/hosts/network.ts";
 import { type Contender, findContenders, start } from "./bench/contenders.ts";
 
 const ROOT = new URL("..", import.meta.url).pathname;
@@ -13,19 +14,39 @@ const ROOT = new URL("..", import.meta.url).pathname;
 interface Side {
   readonly name: string;
   /** Seconds until the last of `agents` has its rank. */
-  readonly joinSeconds: (agents: number) => Promise<number>;
+  readonly join: (agents: number) => Promise<Joined>;
   readonly agents: readonly number[];
+}
+
+interface Joined {
+  readonly seconds: number;
+  readonly bytes: number | null;
 }
 
 /** 128 of PyTorch's take a minute and a half. */
 const PYTORCH: Side = {
   name: "PyTorch",
-  joinSeconds: async (agents) =>
-    Number(await outputOf([PYTHON, `${ROOT}scripts/bench/pytorch_rendezvous.py`, `${agents}`])),
+  join: async (agents) => {
+    const script = `${ROOT}scripts/bench/pytorch_rendezvous.py`;
+    return { seconds: Number(await outputOf([PYTHON, script, `${agents}`])), bytes: null };
+  },
   agents: [16, 64, 128],
 };
 
-const SIDES: readonly Side[] = [PYTORCH];
+/** In a network namespace of its own, where that can be made, so that the bytes are its own. */
+const MUSTER: Side = {
+  name: "muster",
+  join: async (agents) => {
+    const deno = [Deno.execPath(), "run", "-A", "--quiet", `${ROOT}scripts/bench/fleet_join.ts`, `${agents}`];
+    if (whyNoHosts() !== null) return { ...JSON.parse(await outputOf(deno)), bytes: null };
+    return JSON.parse(
+      await outputOf(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh", ...deno]),
+    );
+  },
+  agents: [16, 64, 128, 1000],
+};
+
+const SIDES: readonly Side[] = [PYTORCH, MUSTER];
 
 /** What muster must reach for each number of agents, in seconds. */
 const GOALS: ReadonlyMap<number, number> = new Map([[128, 1], [1000, 5]]);
@@ -48,7 +69,7 @@ async function compareJoins(sides: readonly Side[]): Promise<void> {
   const pytorch = new Map<number, number>();
   for (const side of sides) {
     for (const agents of side.agents) {
-      const seconds = await side.joinSeconds(agents);
+      const { seconds, bytes } = await side.join(agents);
       if (side === PYTORCH) pytorch.set(agents, seconds);
       const reference = pytorch.get(agents);
       const ratio = side === PYTORCH || reference === undefined
@@ -58,10 +79,11 @@ async function compareJoins(sides: readonly Side[]): Promise<void> {
       const verdict = side === PYTORCH || goal === undefined
         ? ""
         : `${seconds <= goal ? "reached" : "MISSED"} (goal ${goal} s)`;
-      const perAgent = `${(seconds / agents * 1000).toFixed(2)} ms an agent`;
+      const bytesPerAgent = bytes === null ? "" : `, ${(bytes / agents / 1000).toFixed(1)} kB`;
+      const perAgent = `${(seconds / agents * 1000).toFixed(2)} ms${bytesPerAgent} an agent`;
       console.log(
         `  ${side.name.padEnd(10)}${`${agents}`.padStart(6)}${`${seconds.toFixed(2)} s`.padStart(10)}${
-          perAgent.padStart(20)
+          perAgent.padStart(30)
         }` +
           `${ratio.padStart(14)}  ${verdict}`.trimEnd(),
       );
@@ -110,7 +132,13 @@ async function wholeCommandMs(contender: Contender): Promise<number> {
 
 async function outputOf(commandLine: readonly string[]): Promise<string> {
   const [program, ...args] = commandLine;
-  const command = new Deno.Command(program!, { args, stdin: "null", stdout: "piped", stderr: "inherit" });
+  const command = new Deno.Command(program!, {
+    args,
+    env: { TORCH_CPP_LOG_LEVEL: "ERROR" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  });
   const { code, stdout } = await command.output();
   if (code !== 0) throw new Error(`${commandLine.join(" ")} ended with ${code}`);
   return new TextDecoder().decode(stdout);

@@ -71,7 +71,7 @@ hostsTest(
     const hosts = await network.add(FOUR);
     const [successor] = await network.add(["n4"]);
     const checkpoint = `${hosts[0]!.temporaryDirectory}/model.pt`;
-    const steps = 4000;
+    const steps = 600;
     const job = new Job("muster", {
       nnodes: "4",
       conf: CONF,
