@@ -45,6 +45,7 @@ function join(plan: LaunchPlan): Promise<number> {
       plan,
       hostName: "node",
       observe: undefined,
+      ownStatus: () => null,
       say: (level, text) => level === "error" ? reject(new Error(text)) : undefined,
       onNews: async (news) => {
         const meeting = await opened;
