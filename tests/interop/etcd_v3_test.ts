@@ -287,7 +287,7 @@ etcdTest(
   "etcd v3: an elected host stays host while a member of etcd is killed, and while one is frozen",
   async () => {
     await using etcd = await EtcdMembers.start({ members: 3 });
-    const a = candidate(etcd, "a", 6000), b = candidate(etcd, "b", 6000);
+    const a = candidate(etcd, "a", 15_000), b = candidate(etcd, "b", 15_000);
     try {
       a.election.ask({ kind: "stand", address: "a:1" });
       await a.inbox.first(isElected);
