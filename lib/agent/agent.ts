@@ -8,7 +8,7 @@
  */
 
 import { assert, assertDefined, unreachable } from "../core/assert.ts";
-import { exitCodeOfSignal, type SignalName } from "../core/errors.ts";
+import { EXIT_CODES, exitCodeOfSignal, type SignalName } from "../core/errors.ts";
 import type { InstantMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { JobOutcome, LocalFailure, MeetingNews, Seat } from "../rendezvous/meeting.ts";
@@ -139,6 +139,8 @@ export class Agent {
         return this.#onRoundOver(news, now);
       case "go-on": {
         if (this.#stop !== undefined) return [];
+        // Whoever heard of it is gone: this node takes no further part.
+        if (this.#noRestart !== undefined) return this.#exit(EXIT_CODES.workerFailed);
         this.#keepVerdict();
         this.#phase = "waiting";
         const said = news.text === null ? [] : [this.#say("notice", news.text)];
@@ -358,12 +360,8 @@ export class Agent {
 
   #onSignal(signal: SignalName, now: InstantMs): AgentEffect[] {
     if (this.#plan.forwardSignals.includes(signal)) {
-      return this.#group.alive.map(({ localRank }) => ({
-        kind: "signal",
-        localRank,
-        signal,
-        target: "worker",
-      }));
+      const target = "worker" as const;
+      return this.#group.alive.map(({ localRank }) => ({ kind: "signal", localRank, signal, target }));
     }
     if (this.#stop !== undefined) return this.#onStopAgain(this.#stop, signal, now);
     this.#stop = { signal, at: now };

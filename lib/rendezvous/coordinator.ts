@@ -129,11 +129,12 @@ export class Coordinator {
     this.#members.join(nodeId, info);
     const round = this.#round;
     if (round === null) return this.#tryForm(now);
-    if (round.phase === "running" && !round.has(nodeId)) this.#welcome(round, nodeId, now);
+    if (!round.has(nodeId)) this.#welcome(round, nodeId, now);
   }
 
   /** A node is ready that has no seat in the round, since it came after the round was formed. */
   #welcome(round: Round, nodeId: string, now: InstantMs): void {
+    if (round.phase !== "running") return;
     const growth = roundSize(this.#members.ready.length + round.seats.length, this.#options.settings) ?? 0;
     // A job that is about to end is not begun again for a newcomer.
     if (growth <= round.seats.length || round.succeeded > 0) return this.#tellWaiting(nodeId, now);
@@ -245,7 +246,7 @@ export class Coordinator {
     this.#round = new Round(number, nodes);
     for (const nodeId of seats) this.#members.seat(nodeId);
     for (const { nodeId } of this.#members.ready) this.#tellWaiting(nodeId, now);
-    this.#effects.push({ kind: "formed", record: this.#record, standbys: this.#members.standbys(seats) });
+    this.#effects.push({ kind: "formed", record: this.#record, ...this.#members.whoFollow(seats) });
     this.#tell(seats[0]!, { kind: "serve-store", round: number, peers: this.#members.addresses(seats) });
   }
 
@@ -258,8 +259,7 @@ export class Coordinator {
       this.#say("notice", `${nodesText(round.nodes)} take part, ${seats[0]!.worldSize} workers in all`);
     }
     round.nodes.forEach(({ nodeId }, index) => this.#tell(nodeId, { kind: "round", seat: seats[index]! }));
-    const [late] = this.#members.ready;
-    if (late !== undefined) this.#welcome(round, late.nodeId, now);
+    for (const late of this.#members.ready) this.#welcome(round, late.nodeId, now);
   }
 
   /** Nobody has started anything: whoever is still there is ready as before, and waits with a limit. */

@@ -42,7 +42,13 @@ export type CoordinatorEffect =
   /** Ends a node's session, once all that it was told has arrived. */
   | { readonly kind: "dismiss"; readonly nodeId: string }
   /** A round's members are known, and who of them could take over. */
-  | { readonly kind: "formed"; readonly record: JobRecord; readonly standbys: readonly Standby[] }
+  | {
+    readonly kind: "formed";
+    readonly record: JobRecord;
+    readonly standbys: readonly Standby[];
+    /** The host and all who have a session, with a seat or without. */
+    readonly present: readonly string[];
+  }
   /** Who is to blame for a round's end, from all nodes' reports? Answered by `judged-job`. */
   | {
     readonly kind: "judge-job";

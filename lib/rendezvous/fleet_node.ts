@@ -15,9 +15,10 @@ import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.t
 import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
 import { FRESH_HOST_NUMBER, type JobRecord, standbyNumber } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
-import type { HostMessage, NodeMessage, Standby } from "./message_codec.ts";
+import { type HostMessage, type Standby, toNodeMessage } from "./message_codec.ts";
+import type { NodeInfo } from "./ranks.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
-import { appointStandbys, hostOf, whereToLook } from "./standby.ts";
+import { appointStandbys, hostOf, tellStandbys, whereToLook } from "./standby.ts";
 import { clip, hostNotFound, waitingForHost } from "./texts.ts";
 
 /** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
@@ -26,6 +27,7 @@ const GOODBYE_MS = 2_000;
 
 export class FleetNode {
   readonly #options: FleetOptions;
+  #info: NodeInfo;
   readonly #deadlines = new Deadlines<"goodbye" | "search">();
   #role: "host" | "guest" = "guest";
   #coordinator: Coordinator | null = null;
@@ -53,6 +55,7 @@ export class FleetNode {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#info = options.info;
     this.#candidates = options.candidates;
   }
 
@@ -82,7 +85,9 @@ export class FleetNode {
         this.#toCoordinator(event, now);
         break;
       case "outranked":
-        if (this.#role === "host" && event.epoch > this.#epoch) this.#yieldTo(event.hostAddress, now);
+        // Who knows of a later host but not where it is (a guest of one that was here before) is no guide.
+        if (this.#role !== "host" || event.epoch <= this.#epoch || event.hostAddress === "") break;
+        this.#yieldTo(event.hostAddress, now);
         break;
       case "linked":
         this.#onLinked(event);
@@ -123,24 +128,19 @@ export class FleetNode {
         this.#leaving = request;
         break;
     }
+    const message = toNodeMessage(request, this.#info);
     if (this.#role === "host") {
-      const message = request.kind === "join" ? { ...request, info: this.#options.info } : request;
-      return this.#toCoordinator({ kind: "said", nodeId: this.#options.info.nodeId, message }, now);
+      return this.#toCoordinator({ kind: "said", nodeId: this.#info.nodeId, message }, now);
     }
-    if (this.#isLinked) this.#send(request);
+    if (this.#isLinked) this.#effects.push({ kind: "send", message });
     if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
-  }
-
-  #send(request: MeetingRequest): void {
-    const message: NodeMessage = request.kind === "join" ? { ...request, info: this.#options.info } : request;
-    this.#effects.push({ kind: "send", message });
   }
 
   #leaveAsGuest({ signal, scope }: { signal: SignalName; scope: "node" | "job" }, now: InstantMs): void {
     if (this.#agent.kind === "in-round") return;
     // The end of the whole job is its host's to declare.
     if (scope === "job" && this.#isLinked && this.#wasSeated) return;
-    if (!this.#isLinked) return this.#stopped(signal);
+    if (!this.#isLinked) return this.#end(stoppedBy(signal));
     if (this.#deadlines.get("goodbye") !== undefined) return;
     this.#effects.push({ kind: "hang-up" });
     this.#deadlines.set("goodbye", now + GOODBYE_MS);
@@ -149,11 +149,7 @@ export class FleetNode {
   /** A node that was stopped has not succeeded, whatever becomes of the others. */
   #endJob(outcome: JobOutcome): void {
     if (this.#leaving === null || outcome.code !== EXIT_CODES.success) this.#end(outcome);
-    else this.#stopped(this.#leaving.signal);
-  }
-
-  #stopped(signal: SignalName): void {
-    this.#end(stoppedBy(signal));
+    else this.#end(stoppedBy(this.#leaving.signal));
   }
 
   #end(outcome: JobOutcome): void {
@@ -177,44 +173,41 @@ export class FleetNode {
     from: { readonly epoch: number; readonly previous: JobRecord | null; readonly dead: readonly string[] },
     now: InstantMs,
   ): void {
-    const { settings, info, fallbackAddress, selfAddress } = this.#options;
+    const { settings, fallbackAddress, selfAddress } = this.#options;
     this.#role = "host";
     this.#epoch = from.epoch;
     this.#deadlines.clear("search");
     this.#coordinator = new Coordinator({
       settings,
-      selfId: info.nodeId,
+      selfId: this.#info.nodeId,
       selfAddress: selfAddress ?? this.#selfAddress,
       fallbackAddress,
       ...from,
     });
     this.#effects.push({ kind: "serve", epoch: from.epoch });
     this.#toCoordinator({ kind: "start" }, now);
-    this.#joinCoordinator(now);
-  }
-
-  /** The agent may have asked already. */
-  #joinCoordinator(now: InstantMs): void {
-    const { info } = this.#options;
+    // The agent may have asked already.
+    const { nodeId } = this.#info;
     if (this.#agent.kind === "joined") {
-      this.#toCoordinator({ kind: "said", nodeId: info.nodeId, message: { kind: "join", info } }, now);
+      this.#toCoordinator({ kind: "said", nodeId, message: { kind: "join", info: this.#info } }, now);
     }
     if (this.#leaving !== null) {
-      const message = { kind: "leave" as const, ...this.#leaving };
-      this.#toCoordinator({ kind: "said", nodeId: info.nodeId, message }, now);
+      this.#toCoordinator({ kind: "said", nodeId, message: { kind: "leave", ...this.#leaving } }, now);
     }
   }
 
   #toCoordinator(event: CoordinatorEvent, now: InstantMs): void {
     if (this.#coordinator === null) return;
+    if (event.kind === "arrived" && this.#standbys.length > 0) {
+      this.#effects.push(tellStandbys(event.nodeId, this.#standbys));
+    }
     for (const effect of this.#coordinator.step(event, now)) this.#fromCoordinator(effect);
   }
 
   #fromCoordinator(effect: CoordinatorEffect): void {
-    const self = this.#options.info.nodeId;
     switch (effect.kind) {
       case "tell":
-        if (effect.nodeId !== self) this.#effects.push(effect);
+        if (effect.nodeId !== this.#info.nodeId) this.#effects.push(effect);
         else if (effect.message.kind === "job-over") this.#endJob(effect.message.outcome);
         else if (effect.message.kind !== "standbys" && effect.message.kind !== "record") {
           this.#news(effect.message);
@@ -224,7 +217,9 @@ export class FleetNode {
         this.#record = effect.record;
         this.#epoch = effect.record.epoch;
         if (this.#options.settings.failover) {
-          this.#effects.push(...appointStandbys(effect.record, effect.standbys, self));
+          const { standbys, effects } = appointStandbys(effect.record, effect.standbys, effect.present);
+          this.#standbys = standbys;
+          this.#effects.push(...effects);
         }
         return;
       case "retire":
@@ -235,16 +230,16 @@ export class FleetNode {
     }
   }
 
-  /** Another host has the job: what this one began is over. */
+  /** Another host has the job: what this one began is over, and its port is closed for good. */
   #yieldTo(hostAddress: string, now: InstantMs): void {
     this.#say(`The job goes on at ${hostAddress}; joining it`);
     this.#effects.push({ kind: "stop-serving" });
+    this.#info = { ...this.#info, standbyPort: null };
     this.#coordinator = null;
     this.#role = "guest";
     this.#candidates = [hostAddress, ...this.#options.candidates.filter((one) => one !== hostAddress)];
     this.#standbys = [];
     this.#record = null;
-    this.#candidate = 0;
     this.#loseRound("Another node hosts the job now");
     this.#search(now);
   }
@@ -252,6 +247,7 @@ export class FleetNode {
   // As a guest.
 
   #search(now: InstantMs): void {
+    this.#candidate = 0;
     this.#deadlines.set("search", now + this.#options.settings.joinMs);
     this.#connect();
   }
@@ -267,14 +263,20 @@ export class FleetNode {
     this.#epoch = epoch;
     this.#hostId = hostId;
     this.#deadlines.clear("search");
-    if (this.#agent.kind === "joined") this.#send({ kind: "join" });
-    if (this.#leaving !== null) this.#send({ kind: "leave", ...this.#leaving });
+    if (this.#agent.kind === "joined") {
+      this.#effects.push({ kind: "send", message: { kind: "join", info: this.#info } });
+    }
+    if (this.#leaving !== null) {
+      this.#effects.push({ kind: "send", message: { kind: "leave", ...this.#leaving } });
+    }
   }
 
   #hear(message: HostMessage, now: InstantMs): void {
     switch (message.kind) {
       case "standbys":
         this.#standbys = message.standbys;
+        // The round that it knew gave the right to go on to others.
+        if (this.#standbyPlace === null) this.#record = null;
         return;
       case "record":
         this.#record = message.record;
@@ -299,8 +301,11 @@ export class FleetNode {
     const wasLinked = this.#isLinked;
     this.#isLinked = false;
     if (this.#isOver) return;
-    if (this.#leaving !== null && this.#agent.kind !== "in-round") return this.#stopped(this.#leaving.signal);
-    if (end.kind === "refused") {
+    if (this.#leaving !== null && this.#agent.kind !== "in-round") {
+      return this.#end(stoppedBy(this.#leaving.signal));
+    }
+    // A host that welcomed this node before is not the one that refuses it now: the old one is gone.
+    if (end.kind === "refused" && !wasLinked) {
       return this.#fail(`The host at ${this.#address} refused this node: it ${end.text}`);
     }
     this.#lastProblem = end.text;
@@ -329,13 +334,12 @@ export class FleetNode {
       if (this.#candidates.length === 0) return this.#takeOver(now);
       this.#say(`Looking for the job's stand-by host at ${this.#candidates[0]}`);
     }
-    this.#candidate = 0;
     this.#search(now);
   }
 
   /** This node's place among the stand-bys; null: it is none. */
   get #standbyPlace(): number | null {
-    const place = this.#standbys.findIndex(({ nodeId }) => nodeId === this.#options.info.nodeId);
+    const place = this.#standbys.findIndex(({ nodeId }) => nodeId === this.#info.nodeId);
     return place < 0 || this.#record === null ? null : place;
   }
 
@@ -348,6 +352,7 @@ export class FleetNode {
     // Where a new host may begin, and where another stand-by may have taken over on the other side of a cut.
     const others = this.#standbys.map(({ address }) => address);
     const ownAddress = others[place]!;
+    this.#standbys = [];
     this.#effects.push({ kind: "herald", addresses: [...this.#options.candidates, ...others], ownAddress });
   }
 
@@ -371,11 +376,7 @@ export class FleetNode {
     const isStandby = this.#standbyPlace !== null;
     if (isStandby && this.#candidate >= this.#candidates.length) return this.#takeOver(now);
     if (this.#candidates.length > 1 || isStandby) this.#connect();
-    else this.#giveUp();
-  }
-
-  #giveUp(): void {
-    this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));
+    else this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));
   }
 
   #say(text: string): void {
@@ -389,8 +390,9 @@ export class FleetNode {
 
   #wake(now: InstantMs): void {
     for (const name of this.#deadlines.takeDue(now)) {
-      if (name === "search") this.#giveUp();
-      else if (this.#leaving !== null) this.#stopped(this.#leaving.signal);
+      if (name === "search") {
+        this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));
+      } else if (this.#leaving !== null) this.#end(stoppedBy(this.#leaving.signal));
     }
     this.#toCoordinator({ kind: "wakeup" }, now);
   }

@@ -124,6 +124,11 @@ export class Members {
     });
   }
 
+  /** Who could take the job over after a round of `nodeIds`, and everybody who is to know. */
+  whoFollow(nodeIds: readonly string[]): { standbys: Standby[]; present: string[] } {
+    return { standbys: this.standbys(nodeIds), present: this.ids };
+  }
+
   /** Every address from which `nodeIds` may come. */
   addresses(nodeIds: readonly string[]): string[] {
     const addresses = nodeIds.flatMap((nodeId) => {

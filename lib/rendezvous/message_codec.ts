@@ -22,6 +22,11 @@ export type NodeMessage =
   | Exclude<MeetingRequest, { kind: "join" }>
   | { readonly kind: "join"; readonly info: NodeInfo };
 
+/** What an agent asks, as its node says it. */
+export function toNodeMessage(request: MeetingRequest, info: NodeInfo): NodeMessage {
+  return request.kind === "join" ? { ...request, info } : request;
+}
+
 /** A node that can take the job over. */
 export interface Standby {
   readonly nodeId: string;

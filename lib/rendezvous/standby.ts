@@ -7,29 +7,28 @@ import type { Standby } from "./message_codec.ts";
 /** How many nodes stand by. */
 const STANDBYS_MAX = 3;
 
+type Tell = Extract<CoordinatorEffect, { kind: "tell" }>;
+
 /**
- * Appoints the first of those who are able: they learn what the job has come to, and everybody in the round (but the host,
- * `selfId`) learns where they are.
+ * Appoints the first of those who are able: they learn what the job has come to, and all others who are `present` learn
+ * where they are, also those without a seat: who stood by in the round before and does not any more must know.
  */
 export function appointStandbys(
   record: JobRecord,
   able: readonly Standby[],
-  selfId: string,
-): Extract<CoordinatorEffect, { kind: "tell" }>[] {
+  present: readonly string[],
+): { readonly standbys: readonly Standby[]; readonly effects: Tell[] } {
   const standbys = able.slice(0, STANDBYS_MAX);
-  const guests = record.seats.filter((nodeId) => nodeId !== selfId);
-  return [
-    ...standbys.map(({ nodeId }) => ({
-      kind: "tell" as const,
-      nodeId,
-      message: { kind: "record" as const, record },
-    })),
-    ...guests.map((nodeId) => ({
-      kind: "tell" as const,
-      nodeId,
-      message: { kind: "standbys" as const, standbys },
-    })),
-  ];
+  const records = standbys.map(({ nodeId }): Tell => ({
+    ...{ kind: "tell", nodeId },
+    message: { kind: "record", record },
+  }));
+  const guests = present.filter((nodeId) => nodeId !== record.hostId);
+  return { standbys, effects: [...records, ...guests.map((nodeId) => tellStandbys(nodeId, standbys))] };
+}
+
+export function tellStandbys(nodeId: string, standbys: readonly Standby[]): Tell {
+  return { kind: "tell", nodeId, message: { kind: "standbys", standbys } };
 }
 
 /**

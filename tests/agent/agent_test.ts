@@ -239,3 +239,19 @@ Deno.test("Agent never restarts or succeeds after a worker hung in the kernel", 
   assertEquals(exitCode(), 1);
   assertEquals(spawned().length, 2);
 });
+
+Deno.test("Nothing is started again after a refusal, whoever hosts the job by then", () => {
+  const { agent, send, exitCode } = story();
+  send({ kind: "start" });
+  send({ kind: "uninterruptible", localRank: 0, reason: "in uninterruptible sleep" });
+  for (
+    const effect of agent.step({
+      kind: "news",
+      news: { kind: "go-on", text: null, verdict: null },
+      verdict: null,
+    }, 0)
+  ) {
+    assertEquals(effect, { kind: "exit", code: 1 });
+  }
+  assertEquals(exitCode(), undefined);
+});

@@ -1,0 +1,99 @@
+/** What the fleet simulation found in a node, each by itself. */
+
+import { assert, assertEquals } from "@std/assert";
+import type { FleetEffect, FleetEvent } from "../../lib/rendezvous/fleet_events.ts";
+import { FleetNode } from "../../lib/rendezvous/fleet_node.ts";
+import type { Seat } from "../../lib/rendezvous/meeting.ts";
+import { node, SETTINGS } from "./scripted_job.ts";
+
+const SETTINGS_HERE = { ...SETTINGS, nodesMin: 2, nodesMax: 3, failover: true };
+const STANDBYS = [{ nodeId: "b", address: "10.0.0.2:40000" }];
+const RECORD = { epoch: 8, hostId: "a", round: 0, restarts: 0, seats: ["a", "b"] };
+const SEAT: Seat = {
+  ...{ round: 0, restartCount: 0, groupRank: 1, groupWorldSize: 2, baseRank: 1, worldSize: 2 },
+  ...{ baseRoleRank: 1, roleWorldSize: 2, store: { address: "a", port: 1, hostedByLauncher: true } },
+};
+
+function fleetNode(nodeId: string) {
+  const info = node(nodeId, { standbyPort: 40_000 });
+  const machine = new FleetNode({
+    ...{ settings: SETTINGS_HERE, info, candidates: ["10.0.0.1:29400"] },
+    ...{ selfAddress: null, fallbackAddress: "127.0.0.1" },
+  });
+  return (...events: FleetEvent[]): FleetEffect[] => events.flatMap((event) => machine.step(event, 0));
+}
+
+/** Node b stands by, and has a seat in the first round of host a. */
+function standby() {
+  const step = fleetNode("b");
+  step(
+    { kind: "start", role: "guest" },
+    { kind: "linked", epoch: 8, hostId: "a" },
+    { kind: "request", request: { kind: "join" } },
+    { kind: "heard", message: { kind: "record", record: RECORD } },
+    { kind: "heard", message: { kind: "standbys", standbys: STANDBYS } },
+    { kind: "heard", message: { kind: "round", seat: SEAT } },
+  );
+  return step;
+}
+
+const kinds = (effects: readonly FleetEffect[]) => effects.map(({ kind }) => kind);
+
+Deno.test("A stand-by takes over when its host is lost", () => {
+  const effects = standby()({ kind: "link-ended", end: { kind: "lost", text: "it went" } });
+  assert(kinds(effects).includes("serve"));
+});
+
+Deno.test("A stand-by of an older round has no right to take over", () => {
+  const step = standby();
+  step({ kind: "heard", message: { kind: "standbys", standbys: [{ nodeId: "c", address: "10.0.0.3:4" }] } });
+  const effects = step({ kind: "link-ended", end: { kind: "dead", text: "it went" } });
+  assert(!kinds(effects).includes("serve"));
+  const addresses = effects.flatMap((effect) => (effect.kind === "connect" ? [effect.address] : []));
+  assertEquals(addresses, ["10.0.0.3:4"]);
+});
+
+Deno.test("A host that refuses whom it welcomed before is another one: the old one is lost", () => {
+  const effects = standby()({ kind: "link-ended", end: { kind: "refused", text: "is host number 1" } });
+  assert(kinds(effects).includes("serve"));
+  const ends = effects.filter((effect) => effect.kind === "news" && effect.news.kind === "job-over");
+  assertEquals(ends, []);
+});
+
+Deno.test("A host yields only to a host that it can find", () => {
+  const step = fleetNode("a");
+  step({ kind: "start", role: "host" });
+  assertEquals(step({ kind: "outranked", epoch: 8, hostAddress: "" }), []);
+  const effects = step({ kind: "outranked", epoch: 8, hostAddress: "10.0.0.2:40000" });
+  assertEquals(kinds(effects), ["say", "stop-serving", "connect"]);
+});
+
+Deno.test("A host that has yielded does not stand by again, since its port is closed", () => {
+  const step = fleetNode("a");
+  step({ kind: "start", role: "host" }, { kind: "request", request: { kind: "join" } });
+  step({ kind: "outranked", epoch: 8, hostAddress: "10.0.0.2:40000" });
+  const [effect] = step({ kind: "linked", epoch: 8, hostId: "b" });
+  assert(effect?.kind === "send" && effect.message.kind === "join");
+  assertEquals(effect.message.info.standbyPort, null);
+});
+
+Deno.test("Nodes without a seat learn where the stand-bys are, and so do those who come later", () => {
+  const step = fleetNode("a");
+  step({ kind: "start", role: "host" }, { kind: "request", request: { kind: "join" } });
+  const told: string[] = [];
+  const come = (nodeId: string) => {
+    const info = node(nodeId, { standbyPort: 4 });
+    const address = "10.0.0.9";
+    const effects = step(
+      { kind: "arrived", nodeId, address, hostAddress: "10.0.0.1" },
+      { kind: "said", nodeId, message: { kind: "join", info } },
+    );
+    for (const effect of effects) {
+      if (effect.kind === "tell" && effect.message.kind === "standbys") told.push(effect.nodeId);
+    }
+  };
+  for (const nodeId of ["b", "c"]) come(nodeId);
+  assertEquals(told, ["b", "c"]);
+  come("d");
+  assertEquals(told, ["b", "c", "d"]);
+});

@@ -1,0 +1,36 @@
+/**
+ * The fleet keeps its promises under every seeded fault. A failure prints its seed and faults;
+ * `MUSTER_SIM_SEED=<seed> deno test -A tests/sim/fleet_sim_test.ts` replays it, `deno task sim` runs many more.
+ */
+
+import { assert } from "@std/assert";
+import { faultsOf } from "./fleet_faults.ts";
+import { FleetWorld } from "./fleet_world.ts";
+
+const SEEDS = 1_000;
+
+const only = Deno.env.get("MUSTER_SIM_SEED");
+const seeds = only === undefined ? Array.from({ length: SEEDS }, (_, seed) => seed) : [Number(only)];
+
+Deno.test("A fleet keeps its promises under every seeded fault", () => {
+  const codes = new Map<number, number>();
+  let takeovers = 0, running = 0;
+  for (const seed of seeds) {
+    const faults = faultsOf(seed);
+    try {
+      const tally = new FleetWorld(seed, faults).run();
+      for (const [code, count] of tally.exitCodes) codes.set(code, (codes.get(code) ?? 0) + count);
+      takeovers += tally.takeovers;
+      if (tally.runningAtEnd > 0) running++;
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : error;
+      throw new Error(`seed ${seed}: ${problem}\n${JSON.stringify(faults)}`, { cause: error });
+    }
+  }
+  // A simulation that never reaches something proves nothing about it.
+  if (only === undefined) {
+    for (const code of [0, 1, 71, 130, 143]) assert((codes.get(code) ?? 0) > 10, `code ${code} was rare`);
+    assert(takeovers > 50, `only ${takeovers} hosts were replaced`);
+    assert(running > SEEDS / 10, `only ${running} jobs lived to their end`);
+  }
+});
