@@ -46,7 +46,7 @@ try {
     machine,
     directory,
   });
-  if (flags.compile) await compileInstead(artefacts.packed);
+  if (flags.compile) await compileInstead(artefacts);
   await report(artefacts);
 } catch (error) {
   stop(error instanceof Error ? error.message : String(error));
@@ -57,11 +57,12 @@ function stop(reason: string): never {
   Deno.exit(1);
 }
 
-async function compileInstead(output: string): Promise<void> {
-  const result = await compile({ root: ROOT, entry, output });
+/** What is compiled is the bundle: Deno's own search through the packages' modules overflows its stack. */
+async function compileInstead({ script, packed: output }: Artefacts): Promise<void> {
+  const result = await compile({ root: ROOT, entry: script, output });
   if (result.kind === "compiled") return;
   console.log(
-    `deno compile is not possible here (${result.reason}): the module graph compiles, and ${output} is packed instead`,
+    `deno compile is not possible here (${result.reason}): the bundle compiles, and ${output} is packed instead`,
   );
 }
 

@@ -60,30 +60,65 @@ async function runCheck(name: string, args: readonly string[], tally: Tally): Pr
   else tally.failed++;
 }
 
-/** Types are checked by then, and `deno check` has seen the test files too. */
+/**
+ * Types are checked by then, and `deno check` has seen the test files too. Tests with real processes and real time share
+ * two cores here: what fails beside others is run once more alone, and counts by that; the names are told.
+ */
 async function runTests(args: readonly string[], tally: Tally): Promise<void> {
+  const first = await runFiles(["--parallel", ...args]);
+  tally.passed += first.passed;
+  const again = first.failedFiles.length > RUN_AGAIN_FILES_MAX ? [] : first.failedFiles;
+  if (first.succeeded || again.length === 0) {
+    // A file that can't be loaded and a runner that dies leave no test case behind.
+    tally.failed += first.failed === 0 && !first.succeeded ? 1 : first.failed;
+    return;
+  }
+  console.log(`\nFailed beside other tests, so run again alone: ${again.join(", ")}`);
+  const second = await runFiles(again);
+  const failed = second.failed === 0 && !second.succeeded ? 1 : second.failed;
+  tally.failed += failed;
+  tally.passed += Math.max(0, first.failed - failed);
+  const recovered = first.failedTests.filter((name) => !second.failedTests.includes(name));
+  for (const name of recovered) console.log(`Failed beside other tests, passed alone: ${name}`);
+}
+
+/** More files than these that fail are no matter of time. */
+const RUN_AGAIN_FILES_MAX = 8;
+
+interface Outcome extends Tally {
+  readonly succeeded: boolean;
+  readonly failedFiles: readonly string[];
+  readonly failedTests: readonly string[];
+}
+
+async function runFiles(args: readonly string[]): Promise<Outcome> {
   const junitPath = await Deno.makeTempFile({ prefix: "muster-tests-", suffix: ".xml" });
   try {
     const succeeded = await runDeno([
-      ...["test", "-A", "--no-check", "--parallel", "--sanitize-ops", "--sanitize-resources"],
+      ...["test", "-A", "--no-check", "--sanitize-ops", "--sanitize-resources"],
       ...[...lockArguments, `--junit-path=${junitPath}`, ...args],
     ]);
-    const counted = countTests(await Deno.readTextFile(junitPath));
-    tally.passed += counted.passed;
-    // A file that can't be loaded and a runner that dies leave no test case behind.
-    tally.failed += counted.failed === 0 && !succeeded ? 1 : counted.failed;
+    return { succeeded, ...readOutcome(await Deno.readTextFile(junitPath)) };
   } finally {
     await Deno.remove(junitPath);
   }
 }
 
 /** Sums of a JUnit file; the ignored are in its `tests`, but neither passed nor failed. */
-function countTests(junit: string): Tally {
+function readOutcome(junit: string): Omit<Outcome, "succeeded"> {
   const root = junit.match(/<testsuites [^>]*>/)?.[0] ?? "";
   const attribute = (name: string) => Number(root.match(new RegExp(` ${name}="(\\d+)"`))?.[1] ?? 0);
   const ignored = junit.match(/<skipped\b/g)?.length ?? 0;
   const failed = attribute("failures") + attribute("errors");
-  return { passed: attribute("tests") - failed - ignored, failed };
+  const cases = [
+    ...junit.matchAll(/<testcase name="([^"]*)" classname="([^"]*)"[^>]*>\s*<(?:failure|error)\b/g),
+  ];
+  return {
+    passed: attribute("tests") - failed - ignored,
+    failed,
+    failedFiles: [...new Set(cases.map((match) => match[2]!))],
+    failedTests: cases.map((match) => match[1]!),
+  };
 }
 
 async function runDeno(args: readonly string[]): Promise<boolean> {

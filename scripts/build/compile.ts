@@ -1,7 +1,7 @@
 /**
  * The real `deno compile`. It needs a part of Deno, `denort`, that is downloaded at first use from a host that
  * many networks can't reach (`DENORT_BIN` names a copy at hand). Without it nothing can be compiled, but that
- * everything could be is still proved: with any executable in that part's place the whole module graph is
+ * everything could be is still proved: with any executable in that part's place the whole program is
  * checked and embedded; only the result is of no use.
  */
 
@@ -35,7 +35,7 @@ export async function compile(options: CompileOptions): Promise<CompileResult> {
     const reason = withoutRuntimePart(failure);
     if (reason === undefined) throw new Error(`deno compile failed:\n${failure}`);
     const failedProof = await denoCompile({ ...options, output }, { DENORT_BIN: Deno.execPath() });
-    if (failedProof !== null) throw new Error(`The module graph can't be compiled:\n${failedProof}`);
+    if (failedProof !== null) throw new Error(`The program can't be compiled:\n${failedProof}`);
     return { kind: "no-runtime-part", reason };
   } finally {
     await Deno.remove(directory, { recursive: true });

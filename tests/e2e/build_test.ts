@@ -187,7 +187,7 @@ Deno.test({
 
 Deno.test("compile() makes an executable, or says why not and proves that everything could be compiled", async () => {
   const output = `${directory}/compiled`;
-  const result = await compile({ root: ROOT, entry: `${ROOT}main.ts`, output });
+  const result = await compile({ root: ROOT, entry: `${directory}/muster.js`, output });
   if (result.kind === "compiled") {
     assertEquals((await run([output, "--version"])).stdout, `muster ${VERSION}\n`);
   } else {

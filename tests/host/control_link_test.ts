@@ -15,6 +15,7 @@ import { StoreClient } from "../../lib/host/store_client.ts";
 import { startStoreServer } from "../../lib/host/store_server.ts";
 import { ControlSecret } from "../../lib/store/control_secret.ts";
 import { HEARTBEAT, HOST, NODE, saying, textOf } from "../store/control_samples.ts";
+import { socketTest } from "./socket_case.ts";
 
 const HOSTNAME = "127.0.0.1";
 
@@ -84,38 +85,45 @@ async function scene(
 }
 
 for (const sockets of ["fastest", "portable"] as const) {
-  Deno.test(`ControlLink talks with a ControlServer on a store's port, beside store clients, on ${sockets} sockets`, () =>
-    scene({}, async ({ port, server, heard, lines, join }) => {
-      const store = await StoreClient.connect({ host: HOSTNAME, port });
-      try {
-        const node = join();
-        const joined = await node.heard.take("joined");
-        assertEquals(joined.host, { nodeId: "node-0", version: "0.1.0", epoch: 1, protocol: 1 });
-        assertEquals((await heard.take("joined")).peer, { nodeId: "node-1", version: "0.1.0", protocol: 1 });
-        assertEquals(server.nodeIds, ["node-1"]);
+  socketTest(
+    `ControlLink talks with a ControlServer on a store's port, beside store clients, on ${sockets} sockets`,
+    () =>
+      scene({}, async ({ port, server, heard, lines, join }) => {
+        const store = await StoreClient.connect({ host: HOSTNAME, port });
+        try {
+          const node = join();
+          const joined = await node.heard.take("joined");
+          assertEquals(joined.host, { nodeId: "node-0", version: "0.1.0", epoch: 1, protocol: 1 });
+          assertEquals((await heard.take("joined")).peer, {
+            nodeId: "node-1",
+            version: "0.1.0",
+            protocol: 1,
+          });
+          assertEquals(server.nodeIds, ["node-1"]);
 
-        const long = "x".repeat(1_000_000);
-        node.link.send(saying("here I am"));
-        node.link.send(saying(long, 7));
-        assertEquals(textOf((await heard.take("message")).message), "here I am");
-        const second = await heard.take("message");
-        assertEquals([second.message.type, textOf(second.message)], [7, long]);
-        server.send("node-1", saying("you are rank 0", 65535));
-        assertEquals(textOf((await node.heard.take("message")).message), "you are rank 0");
-        await store.set("key", "value");
-        assertEquals(await store.getText("key"), "value");
+          const long = "x".repeat(1_000_000);
+          node.link.send(saying("here I am"));
+          node.link.send(saying(long, 7));
+          assertEquals(textOf((await heard.take("message")).message), "here I am");
+          const second = await heard.take("message");
+          assertEquals([second.message.type, textOf(second.message)], [7, long]);
+          server.send("node-1", saying("you are rank 0", 65535));
+          assertEquals(textOf((await node.heard.take("message")).message), "you are rank 0");
+          await store.set("key", "value");
+          assertEquals(await store.getText("key"), "value");
 
-        // The first ping and its answer left before the messages did.
-        assert(server.clockOf("node-1") !== null && node.link.clock !== null);
-        node.link.end();
-        assertEquals((await heard.take("ended")).end, { kind: "goodbye" });
-        assertEquals((await node.heard.take("ended")).end, { kind: "finished" });
-        assertEquals(server.nodeIds, []);
-        assertEquals(lines, []);
-      } finally {
-        store.close();
-      }
-    }, sockets));
+          // The first ping and its answer left before the messages did.
+          assert(server.clockOf("node-1") !== null && node.link.clock !== null);
+          node.link.end();
+          assertEquals((await heard.take("ended")).end, { kind: "goodbye" });
+          assertEquals((await node.heard.take("ended")).end, { kind: "finished" });
+          assertEquals(server.nodeIds, []);
+          assertEquals(lines, []);
+        } finally {
+          store.close();
+        }
+      }, sockets),
+  );
 }
 
 /** Passes connections on to `port`, until it is told to cut them; goes on with new ones. */
@@ -150,42 +158,48 @@ function startRelay(port: number) {
   return { port: listener.addr.port, cut, close: () => (listener.close(), cut(), done) };
 }
 
-Deno.test("ControlLink resumes its session when the connection is cut, with every message once", () =>
-  scene({}, async ({ port, server, heard, join }) => {
-    const relay = startRelay(port);
-    try {
+socketTest(
+  "ControlLink resumes its session when the connection is cut, with every message once",
+  () =>
+    scene({}, async ({ port, server, heard, join }) => {
+      const relay = startRelay(port);
+      try {
+        const node = join({ port: relay.port });
+        await node.heard.take("joined");
+        await heard.take("joined");
+        for (let round = 0; round < 5; round++) {
+          relay.cut();
+          for (let index = 0; index < 3; index++) {
+            node.link.send(saying(`up ${round}.${index}`));
+            server.send("node-1", saying(`down ${round}.${index}`));
+          }
+          for (let index = 0; index < 3; index++) {
+            assertEquals(textOf((await heard.take("message")).message), `up ${round}.${index}`);
+            assertEquals(textOf((await node.heard.take("message")).message), `down ${round}.${index}`);
+          }
+        }
+        assertEquals(server.nodeIds, ["node-1"]);
+      } finally {
+        await relay.close();
+      }
+    }),
+);
+
+socketTest(
+  "ControlLink and ControlServer both end a session whose connection does not come back",
+  () =>
+    scene({}, async ({ port, heard, join }) => {
+      const relay = startRelay(port);
       const node = join({ port: relay.port });
       await node.heard.take("joined");
-      await heard.take("joined");
-      for (let round = 0; round < 5; round++) {
-        relay.cut();
-        for (let index = 0; index < 3; index++) {
-          node.link.send(saying(`up ${round}.${index}`));
-          server.send("node-1", saying(`down ${round}.${index}`));
-        }
-        for (let index = 0; index < 3; index++) {
-          assertEquals(textOf((await heard.take("message")).message), `up ${round}.${index}`);
-          assertEquals(textOf((await node.heard.take("message")).message), `down ${round}.${index}`);
-        }
-      }
-      assertEquals(server.nodeIds, ["node-1"]);
-    } finally {
       await relay.close();
-    }
-  }));
+      // Nobody listens there any more: no second attempt is needed to know.
+      assertEquals((await node.heard.take("ended")).end, { kind: "hostIsGone" });
+      assertEquals((await heard.take("ended")).end, { kind: "notResumed" });
+    }),
+);
 
-Deno.test("ControlLink and ControlServer both end a session whose connection does not come back", () =>
-  scene({}, async ({ port, heard, join }) => {
-    const relay = startRelay(port);
-    const node = join({ port: relay.port });
-    await node.heard.take("joined");
-    await relay.close();
-    // Nobody listens there any more: no second attempt is needed to know.
-    assertEquals((await node.heard.take("ended")).end, { kind: "hostIsGone" });
-    assertEquals((await heard.take("ended")).end, { kind: "notResumed" });
-  }));
-
-Deno.test("ControlServer asks for the secret, and both sides check it", () => {
+socketTest("ControlServer asks for the secret, and both sides check it", () => {
   const secret = (text: string) => new ControlSecret(utf8(text));
   return scene({ secret: secret("correct horse") }, async ({ server, lines, join }) => {
     const good = join({ secret: secret("correct horse") });
@@ -206,7 +220,7 @@ Deno.test("ControlServer asks for the secret, and both sides check it", () => {
   });
 });
 
-Deno.test("ControlLink retries quietly until a host listens", async () => {
+socketTest("ControlLink retries quietly until a host listens", async () => {
   const lines: string[] = [];
   const reserved = reservePort({ host: HOSTNAME, port: 0 });
   const { port } = reserved;
@@ -233,20 +247,23 @@ Deno.test("ControlLink retries quietly until a host listens", async () => {
   }
 });
 
-Deno.test("startStoreServer() closes an agent's connection with one line where there is no control channel", async () => {
-  const logged = Promise.withResolvers<string>();
-  const store = startStoreServer({ host: HOSTNAME, port: 0, onLog: logged.resolve });
-  const heard = new Inbox<ControlLinkEvent>();
-  const place = { host: HOSTNAME, port: store.port, connectMs: 10_000, onEvent: heard.put };
-  const link = new ControlLink({ self: NODE, secret: null, heartbeat: HEARTBEAT, ...place });
-  try {
-    assertEquals((await heard.take("attemptFailed")).problem, "was closed without an answer");
-    assertMatch(
-      await logged.promise,
-      /it speaks muster's control protocol, which this store does not serve$/,
-    );
-  } finally {
-    link.close();
-    store.close();
-  }
-});
+socketTest(
+  "startStoreServer() closes an agent's connection with one line where there is no control channel",
+  async () => {
+    const logged = Promise.withResolvers<string>();
+    const store = startStoreServer({ host: HOSTNAME, port: 0, onLog: logged.resolve });
+    const heard = new Inbox<ControlLinkEvent>();
+    const place = { host: HOSTNAME, port: store.port, connectMs: 10_000, onEvent: heard.put };
+    const link = new ControlLink({ self: NODE, secret: null, heartbeat: HEARTBEAT, ...place });
+    try {
+      assertEquals((await heard.take("attemptFailed")).problem, "was closed without an answer");
+      assertMatch(
+        await logged.promise,
+        /it speaks muster's control protocol, which this store does not serve$/,
+      );
+    } finally {
+      link.close();
+      store.close();
+    }
+  },
+);

@@ -1,6 +1,10 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { ERROR_FILE_BYTES_MAX, startEvidence } from "../../lib/host/evidence.ts";
 import { canLimitMemory, newLimitedCgroup } from "./limited_cgroup.ts";
+import { libc } from "../../lib/host/libc.ts";
+
+// Once for the process: no test is to be blamed for opening it.
+libc();
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "muster-evidence-" });

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { KernelLog } from "../../lib/host/kernel_log.ts";
+import { libc } from "../../lib/host/libc.ts";
+
+// Once for the process: no test is to be blamed for opening it.
+libc();
 
 function canWriteKernelLog(): boolean {
   try {

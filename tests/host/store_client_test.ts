@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { StoreClient, StoreConnectionError, StoreTimeoutError } from "../../lib/host/store_client.ts";
 import { startStoreServer, type StoreServer } from "../../lib/host/store_server.ts";
 import { SystemError } from "../../lib/core/errors.ts";
+import { socketTest } from "./socket_case.ts";
 
 /** Runs `body` with a server and a client, both gone afterwards. */
 async function withStore(body: (store: StoreClient, server: StoreServer) => Promise<void>): Promise<void> {
@@ -15,7 +16,7 @@ async function withStore(body: (store: StoreClient, server: StoreServer) => Prom
   }
 }
 
-Deno.test("StoreClient carries out every operation", () =>
+socketTest("StoreClient carries out every operation", () =>
   withStore(async (store) => {
     await store.set("text", "grüße");
     assertEquals(await store.getText("text"), "grüße");
@@ -60,110 +61,137 @@ Deno.test("StoreClient carries out every operation", () =>
     await store.ping();
   }));
 
-Deno.test("StoreClient.get() waits for a key that another client sets later", () =>
-  withStore(async (store, server) => {
-    const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
-    const value = store.getText("later");
-    await other.ping();
-    await other.set("later", "now");
-    assertEquals(await value, "now");
-    other.close();
-  }));
+socketTest(
+  "StoreClient.get() waits for a key that another client sets later",
+  () =>
+    withStore(async (store, server) => {
+      const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
+      const value = store.getText("later");
+      await other.ping();
+      await other.set("later", "now");
+      assertEquals(await value, "now");
+      other.close();
+    }),
+);
 
-Deno.test("StoreClient.wait() gives up after its time and can be used again", () =>
-  withStore(async (store) => {
-    const error = await assertRejects(() => store.wait(["never"], { timeoutMs: 20 }), StoreTimeoutError);
-    assertEquals(error.message, "Not in the store after 20 ms: never");
-    await assertRejects(
-      () => store.barrier("lonely", 2, { timeoutMs: 20 }),
-      StoreTimeoutError,
-      "Fewer than 2",
-    );
-    await store.set("never", "said");
-    assertEquals(await store.getText("never"), "said");
-  }));
+socketTest(
+  "StoreClient.wait() gives up after its time and can be used again",
+  () =>
+    withStore(async (store) => {
+      const error = await assertRejects(() => store.wait(["never"], { timeoutMs: 20 }), StoreTimeoutError);
+      assertEquals(error.message, "Not in the store after 20 ms: never");
+      await assertRejects(
+        () => store.barrier("lonely", 2, { timeoutMs: 20 }),
+        StoreTimeoutError,
+        "Fewer than 2",
+      );
+      await store.set("never", "said");
+      assertEquals(await store.getText("never"), "said");
+    }),
+);
 
-Deno.test("StoreClient.wait() of many keys at once takes few connections", () =>
-  withStore(async (store, server) => {
-    const keys = Array.from({ length: 100 }, (_, index) => `k${index}`);
-    const values = keys.map((key) => store.getText(key));
-    // A blocking pop in between shows that waiting keeps nobody from anything else.
-    await store.queuePush("q", "v");
-    assertEquals(await store.queuePop("q"), new TextEncoder().encode("v"));
-    for (const key of keys) await store.set(key, key);
-    assertEquals(await Promise.all(values), keys);
-    assertEquals(server.stats.acceptedConnections <= 9, true);
-  }));
+socketTest(
+  "StoreClient.wait() of many keys at once takes few connections",
+  () =>
+    withStore(async (store, server) => {
+      const keys = Array.from({ length: 100 }, (_, index) => `k${index}`);
+      const values = keys.map((key) => store.getText(key));
+      // A blocking pop in between shows that waiting keeps nobody from anything else.
+      await store.queuePush("q", "v");
+      assertEquals(await store.queuePop("q"), new TextEncoder().encode("v"));
+      for (const key of keys) await store.set(key, key);
+      assertEquals(await Promise.all(values), keys);
+      assertEquals(server.stats.acceptedConnections <= 9, true);
+    }),
+);
 
-Deno.test("StoreClient.queuePop() hands each value to one of the waiting clients", () =>
-  withStore(async (store, server) => {
-    const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
-    const popped = [store.queuePop("jobs"), other.queuePop("jobs"), store.queuePop("jobs")];
-    for (const job of ["1", "2", "3"]) await store.queuePush("jobs", job);
-    const texts = (await Promise.all(popped)).map((bytes) => new TextDecoder().decode(bytes!));
-    assertEquals(texts.sort(), ["1", "2", "3"]);
-    other.close();
-  }));
+socketTest(
+  "StoreClient.queuePop() hands each value to one of the waiting clients",
+  () =>
+    withStore(async (store, server) => {
+      const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
+      const popped = [store.queuePop("jobs"), other.queuePop("jobs"), store.queuePop("jobs")];
+      for (const job of ["1", "2", "3"]) await store.queuePush("jobs", job);
+      const texts = (await Promise.all(popped)).map((bytes) => new TextDecoder().decode(bytes!));
+      assertEquals(texts.sort(), ["1", "2", "3"]);
+      other.close();
+    }),
+);
 
-Deno.test("StoreClient.barrier() lets all go when the last has come", () =>
-  withStore(async (store, server) => {
-    const others = await Promise.all(
-      [1, 2].map(() => StoreClient.connect({ host: "127.0.0.1", port: server.port })),
-    );
-    let isThrough = false;
-    const first = store.barrier("b", 3).then(() => isThrough = true);
-    await others[0]!.ping();
-    assertEquals(isThrough, false);
-    await Promise.all([first, ...others.map((other) => other.barrier("b", 3))]);
-    for (const other of others) other.close();
-  }));
+socketTest(
+  "StoreClient.barrier() lets all go when the last has come",
+  () =>
+    withStore(async (store, server) => {
+      const others = await Promise.all(
+        [1, 2].map(() => StoreClient.connect({ host: "127.0.0.1", port: server.port })),
+      );
+      let isThrough = false;
+      const first = store.barrier("b", 3).then(() => isThrough = true);
+      await others[0]!.ping();
+      assertEquals(isThrough, false);
+      await Promise.all([first, ...others.map((other) => other.barrier("b", 3))]);
+      for (const other of others) other.close();
+    }),
+);
 
-Deno.test("StoreClient.barrier() is passed when what was set before it is there", () =>
-  withStore(async (store, server) => {
-    const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
-    const through = other.barrier("b", 2);
-    await store.set("long", new Uint8Array(8 * 1024 * 1024));
-    await Promise.all([
-      store.barrier("b", 2),
-      through.then(async () => assertEquals(await other.check(["long"]), true)),
-    ]);
-    other.close();
-  }));
+socketTest(
+  "StoreClient.barrier() is passed when what was set before it is there",
+  () =>
+    withStore(async (store, server) => {
+      const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
+      const through = other.barrier("b", 2);
+      await store.set("long", new Uint8Array(8 * 1024 * 1024));
+      await Promise.all([
+        store.barrier("b", 2),
+        through.then(async () => assertEquals(await other.check(["long"]), true)),
+      ]);
+      other.close();
+    }),
+);
 
-Deno.test("StoreClient.prefixed() puts its prefix before every key, as PrefixStore does", () =>
-  withStore(async (store) => {
-    const inner = store.prefixed("outer").prefixed("inner");
-    await inner.set("key", "value");
-    assertEquals(await store.getText("outer/inner/key"), "value");
-    assertEquals(await inner.listKeys(), ["key"]);
-    assertEquals(await store.listKeys(), ["outer/inner/key"]);
-  }));
+socketTest(
+  "StoreClient.prefixed() puts its prefix before every key, as PrefixStore does",
+  () =>
+    withStore(async (store) => {
+      const inner = store.prefixed("outer").prefixed("inner");
+      await inner.set("key", "value");
+      assertEquals(await store.getText("outer/inner/key"), "value");
+      assertEquals(await inner.listKeys(), ["key"]);
+      assertEquals(await store.listKeys(), ["outer/inner/key"]);
+    }),
+);
 
-Deno.test("StoreClient makes a lost connection anew, and repeats only what may be repeated", () =>
-  withStore(async (store, server) => {
-    await store.set("before", "1");
-    const waiting = store.getText("after");
-    await store.ping();
-    server.reset();
-    // The get was under way when its connection closed: it waits on at the emptied store.
-    await store.ping();
-    assertEquals(await store.check(["before"]), false);
-    await store.set("after", "2");
-    assertEquals(await waiting, "2");
-  }));
+socketTest(
+  "StoreClient makes a lost connection anew, and repeats only what may be repeated",
+  () =>
+    withStore(async (store, server) => {
+      await store.set("before", "1");
+      const waiting = store.getText("after");
+      await store.ping();
+      server.reset();
+      // The get was under way when its connection closed: it waits on at the emptied store.
+      await store.ping();
+      assertEquals(await store.check(["before"]), false);
+      await store.set("after", "2");
+      assertEquals(await waiting, "2");
+    }),
+);
 
-Deno.test("StoreClient.close() lets what was sent arrive and fails what is open", () =>
-  withStore(async (store, server) => {
-    const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
-    const waiting = other.get("never");
-    const failed = assertRejects(() => waiting, StoreConnectionError);
-    await other.set("last words", "x".repeat(100_000));
-    other.close();
-    await failed;
-    assertEquals((await store.get("last words")).length, 100_000);
-  }));
+socketTest(
+  "StoreClient.close() lets what was sent arrive and fails what is open",
+  () =>
+    withStore(async (store, server) => {
+      const other = await StoreClient.connect({ host: "127.0.0.1", port: server.port });
+      const waiting = other.get("never");
+      const failed = assertRejects(() => waiting, StoreConnectionError);
+      await other.set("last words", "x".repeat(100_000));
+      other.close();
+      await failed;
+      assertEquals((await store.get("last words")).length, 100_000);
+    }),
+);
 
-Deno.test("StoreClient.connect() says in one line where nobody answered", async () => {
+socketTest("StoreClient.connect() says in one line where nobody answered", async () => {
   // A port given back may be another test's a moment later; on this one nobody listens.
   const port = 1;
   const error = await assertRejects(
@@ -174,23 +202,29 @@ Deno.test("StoreClient.connect() says in one line where nobody answered", async 
   assertEquals(error.message.includes("\n"), false);
 });
 
-Deno.test("startStoreServer() says who is in the way when its port is taken", () =>
-  withStore(async (_store, server) => {
-    await assertRejects(
-      () => Promise.resolve().then(() => startStoreServer({ host: "127.0.0.1", port: server.port })),
-      SystemError,
-      `Cannot listen on 127.0.0.1:${server.port}: the port is in use`,
-    );
-  }));
+socketTest(
+  "startStoreServer() says who is in the way when its port is taken",
+  () =>
+    withStore(async (_store, server) => {
+      await assertRejects(
+        () => Promise.resolve().then(() => startStoreServer({ host: "127.0.0.1", port: server.port })),
+        SystemError,
+        `Cannot listen on 127.0.0.1:${server.port}: the port is in use`,
+      );
+    }),
+);
 
-Deno.test("StoreServer.reset() empties the store and keeps the address", () =>
-  withStore(async (store, server) => {
-    const { port } = server;
-    await store.set("a", "1");
-    await store.queuePush("q", "1");
-    await store.ping();
-    server.reset();
-    assertEquals(await store.countKeys(), 0);
-    assertEquals(await store.queueLength("q"), 0);
-    assertEquals(server.port, port);
-  }));
+socketTest(
+  "StoreServer.reset() empties the store and keeps the address",
+  () =>
+    withStore(async (store, server) => {
+      const { port } = server;
+      await store.set("a", "1");
+      await store.queuePush("q", "1");
+      await store.ping();
+      server.reset();
+      assertEquals(await store.countKeys(), 0);
+      assertEquals(await store.queueLength("q"), 0);
+      assertEquals(server.port, port);
+    }),
+);

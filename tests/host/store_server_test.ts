@@ -6,6 +6,7 @@ import { startStoreServer, type StoreServer, type StoreServerOptions } from "../
 import { parseAddressRange } from "../../lib/core/address_range.ts";
 import { HANDSHAKE } from "../../lib/store/wire.ts";
 import { fromHex } from "../store/wire_cases.ts";
+import { socketTest } from "./socket_case.ts";
 
 const MIB = 1024 * 1024;
 
@@ -27,11 +28,8 @@ type SceneOf = (
 /** One test for each kind of sockets that a server can have; elsewhere than on Linux both are the runtime's. */
 function onBoth(name: string, run: (scene: SceneOf) => Promise<void>, ignore = false): void {
   for (const sockets of ["fastest", "portable"] as const) {
-    Deno.test({
-      name: `${name}, on ${sockets} sockets`,
-      ignore,
-      fn: () => run((options, body) => scene({ sockets, ...options }, body)),
-    });
+    const test = () => run((options, body) => scene({ sockets, ...options }, body));
+    socketTest(`${name}, on ${sockets} sockets`, test, ignore);
   }
 }
 
@@ -417,7 +415,7 @@ onBoth(
     }),
 );
 
-Deno.test("startStoreServer() serves without permission to call the C library", async () => {
+socketTest("startStoreServer() serves without permission to call the C library", async () => {
   const lib = new URL("../../lib/host/", import.meta.url).href;
   const script = `
     const { startStoreServer } = await import("${lib}store_server.ts");
