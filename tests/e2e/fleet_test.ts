@@ -16,7 +16,8 @@ Deno.test("fleet: two nodes make one world with one address, and end together", 
 Deno.test("fleet: a worker's failure restarts all, with one budget, and ends all with one code and one verdict", () =>
   fleet(async ({ start }) => {
     const options = ["--nnodes=2", "--max-restarts=1"];
-    const script = 'if [ "$RANK" = 1 ]; then echo boom >&2; exit 7; fi; sleep 60';
+    // Not before the other node has started its worker, too.
+    const script = 'if [ "$RANK" = 1 ]; then sleep 1; echo boom >&2; exit 7; fi; sleep 60';
     const nodes = [start(options, script), start(options, script)];
     assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [1, 1]);
     for (const node of nodes) {
