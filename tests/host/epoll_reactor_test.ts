@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type EpollHandler, type EpollReactor, epollReactor } from "../../lib/host/epoll_reactor.ts";
+import { socketTest } from "./socket_case.ts";
 
 const EFD_CLOEXEC_NONBLOCK = 0o2004000;
 
@@ -16,7 +17,7 @@ async function withReadable(body: (reactor: EpollReactor, descriptor: number) =>
 }
 
 function onLinux(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: epollReactor() === null, fn });
+  socketTest(name, fn, epollReactor() === null);
 }
 
 onLinux(
