@@ -1,6 +1,7 @@
 /** Whole screens as a person sees them, compared with recorded ones (tests/e2e/screens/). */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { LAUNCHERS } from "../interop/harness.ts";
 import { assertView, Screen } from "./screen.ts";
 
 const WIDE = { columns: 80, rows: 24 };
@@ -49,6 +50,32 @@ Deno.test("screen: Ctrl-C", () =>
     await screen.waitFor(/rc=/);
     return await screen.shown();
   }));
+
+Deno.test("screen: a wait for nodes is one line that counts down, and makes room for the workers", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const words = [
+    ...[...LAUNCHERS.muster, "--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d"],
+    ...[`--rdzv-endpoint=127.0.0.1:${port}`, "--no-python", "sh", "-c"],
+  ].join(" ");
+  const node = `${words} 'sleep 0.3; echo here; sleep 0.3'`;
+  const second = `(sleep 3.5; ${node} >/dev/null 2>&1) &`;
+  await using screen = await Screen.open(`${second} ${node}`, { columns: 100, rows: 12 });
+  const line = /^muster: Waiting for nodes: 1 of 2 is here \(\S+\), for up to 9 min 5\d s$/;
+  await screen.waitFor(/Waiting for nodes/);
+  const [first, ...rest] = (await screen.shown()).split("\n");
+  assertMatch(first!, line);
+  assertEquals(rest, []);
+  const later = new RegExp(`^(?!${RegExp.escape(first!)}).*Waiting for nodes`);
+  await screen.waitFor(later);
+  assertMatch(await screen.shown(), line);
+  await screen.waitFor(/rc=0/);
+  const end = await screen.shown();
+  assert(!end.includes("Waiting"), end);
+  assertMatch(end, /^muster: 2 nodes .* take part, 2 workers in all$/m);
+  assertMatch(end, /^here$/m);
+});
 
 /** What each rank has said by the lines of a screen: folded ones are taken apart, and who printed alone at first. */
 function linesByRank(history: string, ranks: number): string[][] {
