@@ -18,7 +18,7 @@ import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import { type HostMessage, type Standby, toNodeMessage } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
-import { appointStandbys, hostOf, tellStandbys, whereToLook } from "./standby.ts";
+import { appointStandbys, hostOf, sendOver, tellStandbys, whereToLook } from "./standby.ts";
 import { clip, hostNotFound, waitingForHost } from "./texts.ts";
 
 /** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
@@ -28,7 +28,7 @@ const GOODBYE_MS = 2_000;
 export class FleetNode {
   readonly #options: FleetOptions;
   #info: NodeInfo;
-  readonly #deadlines = new Deadlines<"goodbye" | "search">();
+  readonly #deadlines = new Deadlines<"goodbye" | "search" | "stop serving">();
   #role: "host" | "guest" = "guest";
   #coordinator: Coordinator | null = null;
   #agent: AgentState = { kind: "idle" };
@@ -109,8 +109,6 @@ export class FleetNode {
     }
     return this.#effects;
   }
-
-  // What the agent says.
 
   #onRequest(request: MeetingRequest, now: InstantMs): void {
     switch (request.kind) {
@@ -233,7 +231,8 @@ export class FleetNode {
   /** Another host has the job: what this one began is over, and its port is closed for good. */
   #yieldTo(hostAddress: string, now: InstantMs): void {
     this.#say(`The job goes on at ${hostAddress}; joining it`);
-    this.#effects.push({ kind: "stop-serving" });
+    this.#effects.push(...sendOver(this.#record?.seats ?? [], this.#info.nodeId, hostAddress));
+    this.#deadlines.set("stop serving", now + GOODBYE_MS);
     this.#info = { ...this.#info, standbyPort: null };
     this.#coordinator = null;
     this.#role = "guest";
@@ -243,8 +242,6 @@ export class FleetNode {
     this.#loseRound("Another node hosts the job now");
     this.#search(now);
   }
-
-  // As a guest.
 
   #search(now: InstantMs): void {
     this.#candidate = 0;
@@ -390,7 +387,8 @@ export class FleetNode {
 
   #wake(now: InstantMs): void {
     for (const name of this.#deadlines.takeDue(now)) {
-      if (name === "search") {
+      if (name === "stop serving") this.#effects.push({ kind: "stop-serving" });
+      else if (name === "search") {
         this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));
       } else if (this.#leaving !== null) this.#end(stoppedBy(this.#leaving.signal));
     }

@@ -31,6 +31,20 @@ export function tellStandbys(nodeId: string, standbys: readonly Standby[]): Tell
   return { kind: "tell", nodeId, message: { kind: "standbys", standbys } };
 }
 
+type SendOver = Extract<CoordinatorEffect, { kind: "tell" | "dismiss" }>;
+
+/**
+ * Sends the nodes of a host that yields (`selfId`) to the one at `address`, before their sessions end: the stand-bys among
+ * them would otherwise take this host's job over, beside that one's.
+ */
+export function sendOver(nodeIds: readonly string[], selfId: string, address: string): SendOver[] {
+  const standbys = [{ nodeId: "", address }];
+  return nodeIds.filter((nodeId) => nodeId !== selfId).flatMap((nodeId): SendOver[] => [
+    { kind: "tell", nodeId, message: { kind: "standbys", standbys } },
+    { kind: "dismiss", nodeId },
+  ]);
+}
+
 /**
  * Where a node looks for a new host, in order. A stand-by (`place` is its own) gives those before it their chance, and has
  * none to look for if it is the first; all others try every stand-by and then where the host was `before`.

@@ -65,7 +65,36 @@ Deno.test("A host yields only to a host that it can find", () => {
   step({ kind: "start", role: "host" });
   assertEquals(step({ kind: "outranked", epoch: 8, hostAddress: "" }), []);
   const effects = step({ kind: "outranked", epoch: 8, hostAddress: "10.0.0.2:40000" });
-  assertEquals(kinds(effects), ["say", "stop-serving", "connect"]);
+  assertEquals(kinds(effects), ["say", "connect"]);
+});
+
+Deno.test("A host that yields sends its nodes to the other host, so that none of them takes its job over", () => {
+  const step = fleetNode("a");
+  step({ kind: "start", role: "host" }, { kind: "request", request: { kind: "join" } });
+  for (const nodeId of ["b", "c"]) {
+    step(
+      { kind: "arrived", nodeId, address: "10.0.0.9", hostAddress: "10.0.0.1" },
+      { kind: "said", nodeId, message: { kind: "join", info: node(nodeId, { standbyPort: 4 }) } },
+    );
+  }
+  const effects = step({ kind: "outranked", epoch: 1000, hostAddress: "10.0.0.2:40000" });
+  const sent = effects.flatMap((effect) =>
+    effect.kind === "tell" && effect.message.kind === "standbys"
+      ? [[effect.nodeId, ...effect.message.standbys.map(({ address }) => address)]]
+      : []
+  );
+  assertEquals(sent.sort(), [["b", "10.0.0.2:40000"], ["c", "10.0.0.2:40000"]]);
+  assertEquals(effects.filter(({ kind }) => kind === "dismiss").length, 2);
+
+  const guest = standby();
+  guest({
+    kind: "heard",
+    message: { kind: "standbys", standbys: [{ nodeId: "", address: "10.0.0.2:40000" }] },
+  });
+  const left = guest({ kind: "link-ended", end: { kind: "lost", text: "it said goodbye" } });
+  assert(!kinds(left).includes("serve"));
+  const [connect] = left.filter(({ kind }) => kind === "connect");
+  assert(connect?.kind === "connect" && connect.address === "10.0.0.2:40000");
 });
 
 Deno.test("A host that has yielded does not stand by again, since its port is closed", () => {

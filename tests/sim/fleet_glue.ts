@@ -157,6 +157,8 @@ export class SimFleet {
         }
         return;
       case "connect":
+        // Who looks for a host is none any more, though its port may be open for a moment yet.
+        this.#hosting = null;
         return this.#connect(effect.address, effect.connectMs);
       case "send":
         this.#link?.loop.post({ kind: "send", message: encodeNodeMessage(effect.message) });
