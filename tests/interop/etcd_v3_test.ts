@@ -13,11 +13,12 @@ const ATTEMPT_MS = 1000;
 /** News in the order in which they came, to be waited for. */
 class Inbox<News> {
   readonly all: News[] = [];
-  #wake = () => {};
+  /** All who wait: several may, as in a race. */
+  readonly #waiting = new Set<() => void>();
 
   readonly put = (news: News) => {
     this.all.push(news);
-    this.#wake();
+    for (const wake of [...this.#waiting]) wake();
   };
 
   async first(isIt: (news: News) => boolean, from = 0, limitMs = 30_000): Promise<News> {
@@ -28,10 +29,12 @@ class Inbox<News> {
       const left = deadline - performance.now();
       if (left <= 0) throw new Error(`Did not come; came: ${JSON.stringify(this.all)}`);
       let timer: ReturnType<typeof setTimeout>;
+      let wake!: () => void;
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.add(wake = resolve);
         timer = setTimeout(resolve, left);
       });
+      this.#waiting.delete(wake);
       clearTimeout(timer!);
     }
   }
