@@ -36,18 +36,21 @@ export function pytorchIsInstalled(): boolean {
   }
 }
 
+/** How a test is made known: `Deno.test`, or `socketTest` where it serves sockets itself. */
+type Test = (name: string, body: () => Promise<void> | void) => void;
+
 /**
  * `Deno.test` for a test that needs PyTorch. Where it is missing the test is left out and says so; with CI=true
  * it fails instead.
  */
-export function interopTest(name: string, body: () => Promise<void> | void): void {
+export function interopTest(name: string, body: () => Promise<void> | void, test: Test = Deno.test): void {
   const installed = pytorchIsInstalled();
   if (!installed && Deno.env.get("CI") !== "true") {
     console.log(`Left out: "${name}" needs PyTorch at ${TORCH_HOME}`);
     Deno.test({ name, ignore: true, fn: () => {} });
     return;
   }
-  Deno.test(name, () => {
+  test(name, () => {
     if (!installed) throw new Error(`No PyTorch at ${TORCH_HOME}: .ci/run installs it`);
     return body();
   });

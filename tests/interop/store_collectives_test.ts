@@ -3,14 +3,15 @@
 import { assertEquals } from "@std/assert";
 import { startStoreServer } from "../../lib/host/store_server.ts";
 import { interopTest, PYTHON, ROOT, runProgram } from "./harness.ts";
+import { socketTest } from "../host/socket_case.ts";
 
 interopTest("startStoreServer() serves DDP, every collective, objects, groups and barriers", () => {
   return assertDone(4, ["collectives", "objects", "barriers", "groups", "stores", "training"]);
-});
+}, socketTest);
 
 interopTest("startStoreServer() serves 64 processes at once", () => {
   return assertDone(64, ["stores", "objects", "barriers"]);
-});
+}, socketTest);
 
 /** Runs `world` processes that do all `parts` on a new store, which has nothing to complain of. */
 async function assertDone(world: number, parts: readonly string[]): Promise<void> {

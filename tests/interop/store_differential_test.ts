@@ -11,6 +11,7 @@ import { HANDSHAKE, type Request } from "../../lib/store/wire.ts";
 import { allEnded, interopTest } from "./harness.ts";
 import { startPytorchStores } from "./pytorch_store.ts";
 import { encoded, type Step, Traffic } from "./store_traffic.ts";
+import { socketTest } from "../host/socket_case.ts";
 
 const WORLDS = 48;
 const REQUESTS_PER_WORLD = 2500;
@@ -41,7 +42,7 @@ interopTest("Table answers random traffic as PyTorch 2.15's libuv server does", 
   }
   console.log(`${requestCount} requests: all answers equal`);
   assert(replayed !== undefined || requestCount >= 100_000, `Only ${requestCount} requests`);
-});
+}, socketTest);
 
 /** Carries out one world on a server of each kind, which may hold keys of worlds before, and returns the number of requests. */
 async function runWorld(seed: number, ports: readonly number[]): Promise<number> {

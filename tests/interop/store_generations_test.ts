@@ -14,6 +14,7 @@ import {
   releaseTest,
   withPytorchServer,
 } from "./torch_releases.ts";
+import { socketTest } from "../host/socket_case.ts";
 
 const EARLY = "set get add num_keys compare_set wait delete_key";
 
@@ -74,14 +75,17 @@ for (const server of PYTORCH_SERVERS) {
 }
 
 for (const dialect of ["a", "b", "c"] as const) {
-  Deno.test(`StoreClient does every operation of generation ${dialect} that our own server has`, async () => {
-    const server = startStoreServer({ host: "127.0.0.1", port: 0 });
-    try {
-      await doEveryOperation({ port: server.port, dialect, lacks: notIn(dialect) });
-    } finally {
-      server.close();
-    }
-  });
+  socketTest(
+    `StoreClient does every operation of generation ${dialect} that our own server has`,
+    async () => {
+      const server = startStoreServer({ host: "127.0.0.1", port: 0 });
+      try {
+        await doEveryOperation({ port: server.port, dialect, lacks: notIn(dialect) });
+      } finally {
+        server.close();
+      }
+    },
+  );
 }
 
 function notIn(dialect: Dialect): Set<RequestKind> {

@@ -48,7 +48,7 @@ export function releaseTest(release: Release, name: string, body: () => Promise<
     Deno.test({ name, ignore: true, fn: () => {} });
     return;
   }
-  Deno.test(name, () => {
+  socketTest(name, () => {
     if (!isInstalled) throw new Error(`No ${pythonOf(release)}: scripts/install_old_torch.ts installs it`);
     return body();
   });
@@ -61,6 +61,7 @@ store = dist.TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False, **opti
 print(store.port, flush=True)
 sys.stdin.read()
 `;
+import { socketTest } from "../host/socket_case.ts";
 
 /** Runs `body` while a PyTorch release serves a store on 127.0.0.1; the server ends when its stdin does. */
 export async function withPytorchServer(
