@@ -16,7 +16,7 @@ import type { ElectedEffect, ElectedEvent } from "./elected_events.ts";
 import type { FleetOptions, LinkEnd } from "./fleet_events.ts";
 import type { JobRecord } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
-import type { HostMessage, NodeMessage } from "./message_codec.ts";
+import { type HostMessage, toNodeMessage } from "./message_codec.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
 import { clip } from "./texts.ts";
 
@@ -140,7 +140,7 @@ export class ElectedNode {
     }
     if (this.#coordinator !== null) {
       const { info } = this.#options;
-      const message = request.kind === "join" ? { ...request, info } : request;
+      const message = toNodeMessage(request, info);
       return this.#toCoordinator({ kind: "said", nodeId: info.nodeId, message }, now);
     }
     if (this.#isLinked) this.#send(request);
@@ -148,8 +148,7 @@ export class ElectedNode {
   }
 
   #send(request: MeetingRequest): void {
-    const message: NodeMessage = request.kind === "join" ? { ...request, info: this.#options.info } : request;
-    this.#effects.push({ kind: "send", message });
+    this.#effects.push({ kind: "send", message: toNodeMessage(request, this.#options.info) });
   }
 
   #leaveAsGuest({ signal, scope }: { signal: SignalName; scope: "node" | "job" }, now: InstantMs): void {
