@@ -6,6 +6,21 @@
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Bytes where they lie, from `start` to `end`. One object tells of many places in turn: whoever gets it reads it before
+ * its owner goes on.
+ */
+export interface Span {
+  bytes: Uint8Array;
+  start: number;
+  end: number;
+}
+
+export function emptySpan(): Span {
+  return { bytes: NOTHING, start: 0, end: 0 };
+}
 
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
@@ -75,6 +90,19 @@ export function writeByteString(target: Uint8Array, offset: number, text: string
   for (let index = 0; index < text.length; index++) target[offset + index] = text.charCodeAt(index);
 }
 
+/** Up to here copying one by one costs less than making a view. */
+const LOOP_BYTES_MAX = 80;
+
+/** Copies `source` into `target`, which has room for it at `offset`. */
+export function copySpan(target: Uint8Array, offset: number, { bytes, start, end }: Span): void {
+  if (end - start > LOOP_BYTES_MAX) {
+    target.set(bytes.subarray(start, end), offset);
+  } else {
+    const shift = offset - start;
+    for (let index = start; index < end; index++) target[index + shift] = bytes[index]!;
+  }
+}
+
 /** The bytes of a byte string. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
@@ -86,6 +114,14 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
 export function readUint32(bytes: Uint8Array, offset: number): number {
   return (bytes[offset]! | (bytes[offset + 1]! << 8) | (bytes[offset + 2]! << 16) |
     (bytes[offset + 3]! << 24)) >>> 0;
+}
+
+/** Writes the lower 32 bits of `value`, little-endian, at `offset` of `target`, which has room for it. */
+export function writeUint32(target: Uint8Array, offset: number, value: number): void {
+  target[offset] = value;
+  target[offset + 1] = value >>> 8;
+  target[offset + 2] = value >>> 16;
+  target[offset + 3] = value >>> 24;
 }
 
 /** The signed 64-bit number at `offset`, little-endian; the caller has checked that it is there. */

@@ -98,7 +98,7 @@ export class StoreService {
     this.control = options.control ?? null;
     this.#onLog = options.onLog ?? (() => {});
     this.#onWrite = options.onWrite;
-    this.#table = new Table(this.limits, this.#onWrite);
+    this.#table = this.#newTable();
     this.#unfinished = new UnfinishedRequests(this.limits.requestMs, (peer) => this.#onOverdue(peer));
   }
 
@@ -121,7 +121,7 @@ export class StoreService {
 
   /** Empties the store and closes all connections. */
   reset(): void {
-    this.#table = new Table(this.limits, this.#onWrite);
+    this.#table = this.#newTable();
     this.#spares = [];
     for (const peer of this.#peers) peer.destroy();
   }
@@ -220,6 +220,11 @@ export class StoreService {
     this.#stopWaitingForSilence(peer);
     this.#requestsOfGone += peer.requestCount;
     peer.connection?.leave();
+  }
+
+  #newTable(): Table {
+    const [hashSeed] = crypto.getRandomValues(new Int32Array(1));
+    return new Table(this.limits, { onWrite: this.#onWrite, hashSeed: hashSeed! });
   }
 
   #admits({ hostname }: SocketAddress): boolean {

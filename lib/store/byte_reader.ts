@@ -5,7 +5,7 @@
  * A message is read from `begin` to `commit`; without `commit` the next `begin` is at the same place.
  */
 
-import { byteString, readInt64, readUint32 } from "../core/bytes.ts";
+import { byteString, readInt64, readUint32, type Span } from "../core/bytes.ts";
 import type { StoreLimits } from "./limits.ts";
 import { type Key, PeerError, type Value, valueOf } from "./wire.ts";
 
@@ -116,6 +116,24 @@ export class ByteReader {
     if (length === undefined || !this.#has(length)) return undefined;
     this.#at += length;
     return valueOf(this.#bytes, this.#at - length, this.#at);
+  }
+
+  /** Makes `target` a length and that many bytes, at most `max`, where they lie; false: they are not there, or more. */
+  span(target: Span, max: number): boolean {
+    if (!this.#has(8)) return false;
+    const low = readUint32(this.#bytes, this.#at), high = readUint32(this.#bytes, this.#at + 4);
+    if (high !== 0 || low > max) return false;
+    this.#at += 8;
+    return this.fixedSpan(target, low);
+  }
+
+  /** Makes `target` the next `length` bytes where they lie; false: they are not there. */
+  fixedSpan(target: Span, length: number): boolean {
+    if (!this.#has(length)) return false;
+    target.bytes = this.#bytes;
+    target.start = this.#at;
+    target.end = this.#at += length;
+    return true;
   }
 
   /**

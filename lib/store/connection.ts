@@ -6,6 +6,7 @@
 
 import { assert } from "../core/assert.ts";
 import { encodeReply } from "./encode.ts";
+import { readInt64At } from "./int64.ts";
 import type { StoreLimits } from "./limits.ts";
 import { OutputQueue } from "./output_queue.ts";
 import { RequestDecoder, type SpokenDialect } from "./request_decoder.ts";
@@ -102,6 +103,7 @@ export class StoreConnection implements TableClient {
   /** Goes on with bytes left over, once the peer has read its replies. Throws as `receive` does. */
   resume(): void {
     for (this.#isStopped = this.isBacklogged; !this.#isStopped; this.#isStopped = this.isBacklogged) {
+      if (this.#answerPlain()) continue;
       const request = this.#decoder.next();
       if (request === undefined) break;
       this.#apply(request);
@@ -125,6 +127,25 @@ export class StoreConnection implements TableClient {
   /** The connection is gone. */
   leave(): void {
     this.#table.leave(this);
+  }
+
+  /** Answers the next request without making an object of it, if it is one of those that nearly all are. */
+  #answerPlain(): boolean {
+    const { key, value } = this.#decoder;
+    const kind = this.#decoder.nextPlain();
+    if (kind === undefined) return false;
+    this.#requestCount++;
+    if (kind === "set") {
+      this.#table.set(key, value);
+      return true;
+    }
+    // Before the look at what is to be written: it may end a wait of this connection.
+    const sum = kind === "add" ? this.#table.add(key, readInt64At(value.bytes, value.start)) : 0;
+    const wasEmpty = this.output.length === 0;
+    if (kind === "add") this.output.int64(sum);
+    else this.#table.get(key, this.output);
+    if (wasEmpty) this.#sink.onOutput();
+    return true;
   }
 
   #apply(request: Request): void {

@@ -31,7 +31,6 @@ export const DEFAULT_LIMITS: StoreLimits = {
   valueBytesMax: 8 * MIB,
   keysPerRequestMax: 128 * KIB,
   requestBytesMax: 256 * MIB,
-  // A Map of V8 holds 16.7 million entries and fails beyond.
   keysMax: 8 * MIB,
   storedBytesMax: 4 * KIB * MIB,
   unfinishedBytesMax: 1024 * MIB,

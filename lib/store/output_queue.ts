@@ -6,8 +6,9 @@
  * untouched while it is being written.
  */
 
-import { writeByteString } from "../core/bytes.ts";
+import { copySpan, type Span, writeByteString } from "../core/bytes.ts";
 import { assert } from "../core/assert.ts";
+import type { Int64 } from "./int64.ts";
 import type { Value } from "./wire.ts";
 
 const BUFFER_BYTES = 8192;
@@ -91,13 +92,17 @@ export class OutputQueue {
     this.#put32(at + 4, Math.floor(value / 2 ** 32));
   }
 
-  int64(value: bigint): void {
+  int64(value: Int64): void {
     const at = this.#reserve(NUMBER_BYTES);
     const number = Number(value);
     // A small number is the rule, and cheaper to write than the halves of a BigInt.
-    const isExact = Number.isSafeInteger(number);
-    this.#put32(at, isExact ? number % 2 ** 32 : Number(BigInt.asUintN(32, value)));
-    this.#put32(at + 4, isExact ? Math.floor(number / 2 ** 32) : Number(BigInt.asUintN(32, value >> 32n)));
+    if (Number.isSafeInteger(number)) {
+      this.#put32(at, number % 2 ** 32);
+      this.#put32(at + 4, Math.floor(number / 2 ** 32));
+    } else {
+      this.#put32(at, Number(BigInt.asUintN(32, BigInt(value))));
+      this.#put32(at + 4, Number(BigInt.asUintN(32, BigInt(value) >> 32n)));
+    }
   }
 
   /** A length and that many bytes. */
@@ -118,6 +123,12 @@ export class OutputQueue {
     } else {
       this.raw(value);
     }
+  }
+
+  /** A copy of `span`. */
+  copy(span: Span): void {
+    const at = this.#reserve(span.end - span.start);
+    copySpan(this.#tail, at, span);
   }
 
   /** `bytes` as they are; they must not change any more. */

@@ -12,6 +12,7 @@
  */
 
 import { unreachable } from "../core/assert.ts";
+import { emptySpan, type Span } from "../core/bytes.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { StoreLimits } from "./limits.ts";
 import { strangerName } from "./stranger.ts";
@@ -28,6 +29,7 @@ import {
 
 /** The operation that is DELETE_KEY in A and APPEND in B. */
 const DELETE_OR_APPEND = 8;
+const INT64_BYTES = 8;
 /** A's clients never send it; in B it is DELETE_KEY. */
 const ONLY_B = 7;
 
@@ -43,7 +45,13 @@ interface PartialList {
 /** "unknown": nothing seen yet. "early": "a" or "b", not known which. */
 export type SpokenDialect = Dialect | "early" | "unknown";
 
+/** What needs no object of its own: these three are nearly all that workers ask. */
+export type PlainKind = "get" | "set" | "add";
+
 export class RequestDecoder {
+  /** Of the request that `nextPlain` found, where they lie; ADD's value is its eight bytes. */
+  readonly key: Span = emptySpan();
+  readonly value: Span = emptySpan();
   readonly #limits: StoreLimits;
   readonly #reader: ByteReader;
   readonly #pinned: Dialect | null;
@@ -100,6 +108,23 @@ export class RequestDecoder {
   /** Copies what is left of the last chunk, which the caller may use again from then on. */
   settle(): void {
     this.#reader.settle();
+  }
+
+  /**
+   * The next request if it is a plain one and there whole, in `key` and `value` until anything else is called. Undefined
+   * means nothing: `next` may give a request or find fault.
+   */
+  nextPlain(): PlainKind | undefined {
+    const reader = this.#reader, dialect = this.#dialect;
+    if (dialect === "unknown" || dialect === "early" || this.#list !== null) return undefined;
+    if (!reader.begin()) return undefined;
+    const kind = OPERATIONS[dialect][reader.uint8()!];
+    if (kind !== "get" && kind !== "set" && kind !== "add") return undefined;
+    if (!reader.span(this.key, this.#limits.keyBytesMax)) return undefined;
+    if (kind === "set" && !reader.span(this.value, this.#limits.valueBytesMax)) return undefined;
+    if (kind === "add" && !reader.fixedSpan(this.value, INT64_BYTES)) return undefined;
+    reader.commit();
+    return kind;
   }
 
   /**

@@ -10,33 +10,49 @@
  * - GET of an absent key is answered by an empty value on every server of ours (PyTorch's legacy server hangs up).
  */
 
-import { bytesOf, byteString, concat } from "../core/bytes.ts";
-import { unreachable } from "../core/assert.ts";
+import { assert, unreachable } from "../core/assert.ts";
+import { bytesOf, concat, copySpan, type Span } from "../core/bytes.ts";
+import { ByteMap, MAP_KEY_BYTES_MAX, NONE } from "./byte_map.ts";
+import { addInt64, type Int64, INT64_TEXT_BYTES_MAX, int64Of, parseInt64, writeInt64Text } from "./int64.ts";
 import type { StoreLimits } from "./limits.ts";
-import { type Key, PeerError, type Reply, type Request, type Value, VALUE_TEXT_BYTES_MAX } from "./wire.ts";
+import type { OutputQueue } from "./output_queue.ts";
+import { spanText, TextSpan } from "./text_span.ts";
+import { ValueQueue } from "./value_queue.ts";
+import { type Key, PeerError, type Reply, type Request, type Value, valueOf } from "./wire.ts";
 
 /** One connection, as far as the table is concerned. */
 export interface TableClient {
   reply(reply: Reply): void;
 }
 
+export interface TableOptions {
+  /** Told of every key that a SET or COMPARE_SET was for. */
+  readonly onWrite?: ((key: Key) => void) | undefined;
+  /** Drawn by chance, or strangers could choose keys that make the table slow. */
+  readonly hashSeed?: number;
+}
+
 export class Table {
   readonly #limits: StoreLimits;
   readonly #onWrite: ((key: Key) => void) | undefined;
-  readonly #values = new Map<Key, Value>();
+  readonly #values: ByteMap;
   /** Never holds an empty queue. */
-  readonly #queues = new Map<Key, Queue>();
+  readonly #queues = new Map<Key, ValueQueue>();
   /** Who waits for a key, in order of arrival. */
   readonly #waiters = new Map<Key, Set<TableClient>>();
   /** The keys that a client still waits for. */
   readonly #awaited = new Map<TableClient, Set<Key>>();
   #queuedCount = 0;
-  #storedBytes = 0;
+  #queuedBytes = 0;
+  readonly #sumText: Span = { bytes: new Uint8Array(INT64_TEXT_BYTES_MAX), start: 0, end: 0 };
+  readonly #keyText = new TextSpan();
+  readonly #valueText = new TextSpan();
 
-  /** `onWrite`: told of every key that a SET or COMPARE_SET was for. */
-  constructor(limits: StoreLimits, onWrite?: (key: Key) => void) {
+  constructor(limits: StoreLimits, { onWrite, hashSeed = 0 }: TableOptions = {}) {
+    assert(limits.keyBytesMax <= MAP_KEY_BYTES_MAX, "Keys can't be that long");
     this.#limits = limits;
     this.#onWrite = onWrite;
+    this.#values = new ByteMap(hashSeed);
   }
 
   get keyCount(): number {
@@ -45,7 +61,7 @@ export class Table {
 
   /** Bytes of all keys and values, queues included. */
   get storedBytes(): number {
-    return this.#storedBytes;
+    return this.#values.byteCount + this.#queuedBytes;
   }
 
   /** Clients in a WAIT or BARRIER. */
@@ -58,11 +74,6 @@ export class Table {
     return this.#awaited.has(client);
   }
 
-  /** All keys with their values, for people who debug; queues are not in it. */
-  entries(): IterableIterator<[Key, Value]> {
-    return this.#values.entries();
-  }
-
   /**
    * Answers one request.
    * @throws {PeerError} It passes a limit, or adds to a text that is no number. Nothing was changed.
@@ -70,17 +81,14 @@ export class Table {
   apply(client: TableClient, request: Request): void {
     switch (request.kind) {
       case "set":
-        this.#checkRoom(request.key, request.key.length + request.value.length);
-        this.#put(request.key, request.value);
-        this.#onWrite?.(request.key);
+        this.set(this.#keyText.of(request.key), this.#valueText.of(request.value));
         return;
       case "get":
-        client.reply({ kind: "value", value: this.#values.get(request.key) ?? "" });
+        client.reply({ kind: "value", value: this.#valueOf(request.key) ?? "" });
         return;
       case "add": {
-        const value = this.#add(request.key, request.delta);
-        this.#wakeAll(request.key);
-        client.reply({ kind: "integer", value });
+        const sum = this.add(this.#keyText.of(request.key), int64Of(request.delta));
+        client.reply({ kind: "integer", value: BigInt(sum) });
         return;
       }
       case "wait":
@@ -97,22 +105,24 @@ export class Table {
         client.reply({ kind: "values", values: this.#multiGet(request.keys) });
         return;
       case "multiSet":
-        this.#checkRoom(request.entries.map(([key]) => key), entriesBytes(request.entries));
+        this.#checkRoomForAll(request.entries);
         for (const [key, value] of request.entries) this.#put(key, value);
         return;
-      case "append": {
-        this.#checkRoom(request.key, request.key.length + request.value.length);
-        this.#put(request.key, this.#joined(this.#values.get(request.key) ?? "", request.value));
+      case "append":
+        this.#checkRoom(this.#keyText.of(request.key), request.value.length);
+        this.#put(request.key, this.#joined(this.#valueOf(request.key) ?? "", request.value));
         return;
-      }
       case "delete":
-        client.reply({ kind: "integer", value: this.#delete(request.key) ? 1n : 0n });
+        client.reply({
+          kind: "integer",
+          value: this.#values.delete(this.#keyText.of(request.key)) ? 1n : 0n,
+        });
         return;
       case "countKeys":
         client.reply({ kind: "integer", value: BigInt(this.#values.size) });
         return;
       case "listKeys":
-        client.reply({ kind: "keys", keys: [...this.#values.keys()] });
+        client.reply({ kind: "keys", keys: Array.from(this.#values.keys(), spanText) });
         return;
       case "queuePush":
         this.#queuePush(request.key, request.value);
@@ -120,12 +130,12 @@ export class Table {
       case "queuePop":
         client.reply({
           kind: "popped",
-          count: queueLength(this.#queues.get(request.key)),
+          count: this.#queues.get(request.key)?.length ?? 0,
           value: this.#queuePop(request.key),
         });
         return;
       case "queueLength":
-        client.reply({ kind: "integer", value: BigInt(queueLength(this.#queues.get(request.key))) });
+        client.reply({ kind: "integer", value: BigInt(this.#queues.get(request.key)?.length ?? 0) });
         return;
       case "barrier":
         this.#barrier(client, request.key, request.worldSize);
@@ -142,6 +152,30 @@ export class Table {
     }
   }
 
+  /** GET without a request: writes the value's length and the value. */
+  get(key: Span, output: OutputQueue): void {
+    const place = this.#values.find(key);
+    if (place === NONE) return output.uint53(0);
+    const block = this.#values.blockAt(place);
+    if (block === undefined) output.copy(this.#values.wireAt(place));
+    else output.raw(block);
+  }
+
+  /** SET without a request. Throws as `apply` does. */
+  set(key: Span, value: Span): void {
+    this.#checkRoom(key, value.end - value.start);
+    this.#values.set(key, value);
+    this.#wakeAll(key);
+    this.#onWrite?.(spanText(key));
+  }
+
+  /** ADD without a request: returns the sum. Throws as `apply` does. */
+  add(key: Span, delta: Int64): Int64 {
+    const sum = this.#count(key, delta);
+    this.#wakeAll(key);
+    return sum;
+  }
+
   /** Forgets what `client` waits for. What it set, pushed or counted stays. */
   leave(client: TableClient): void {
     const awaited = this.#awaited.get(client);
@@ -154,36 +188,46 @@ export class Table {
     }
   }
 
+  #has(key: Key): boolean {
+    return this.#values.find(this.#keyText.of(key)) !== NONE;
+  }
+
   #isPresent(key: Key): boolean {
-    return this.#values.has(key) || this.#queues.has(key);
+    return this.#has(key) || this.#queues.has(key);
+  }
+
+  #valueOf(key: Key): Value | undefined {
+    const place = this.#values.find(this.#keyText.of(key));
+    if (place === NONE) return undefined;
+    const { bytes, start, end } = this.#values.valueAt(place);
+    // A long value does not change any more.
+    return this.#values.blockAt(place) === undefined
+      ? valueOf(bytes, start, end)
+      : bytes.subarray(start, end);
   }
 
   #put(key: Key, value: Value): void {
-    this.#store(key, value);
-    this.#wakeAll(key);
+    const span = this.#keyText.of(key);
+    this.#values.set(span, this.#valueText.of(value));
+    this.#wakeAll(span);
   }
 
-  #store(key: Key, value: Value): void {
-    const old = this.#values.get(key);
-    this.#storedBytes += old === undefined ? key.length + value.length : value.length - old.length;
-    this.#values.set(key, value);
-  }
-
-  #delete(key: Key): boolean {
-    const old = this.#values.get(key);
-    if (old === undefined) return false;
-    this.#storedBytes -= key.length + old.length;
-    return this.#values.delete(key);
-  }
-
-  /** That `keys` may be set to `bytes` more in all. What they replace is not taken off: the limit is far away. */
-  #checkRoom(keys: Key | readonly Key[], bytes: number): void {
+  /** That the key may be set to `bytes` bytes. What they replace is not taken off: the limit is far away. */
+  #checkRoom(key: Span, bytes: number): void {
     const count = this.#values.size + this.#queuedCount;
-    if (count + (typeof keys === "string" ? 1 : keys.length) > this.#limits.keysMax) {
-      const added = new Set(typeof keys === "string" ? [keys] : keys);
-      for (const key of added) if (this.#values.has(key)) added.delete(key);
+    if (count >= this.#limits.keysMax && this.#values.find(key) === NONE) this.#checkCount(count + 1);
+    this.#checkBytes(key.end - key.start + bytes);
+  }
+
+  #checkRoomForAll(entries: readonly (readonly [Key, Value])[]): void {
+    const count = this.#values.size + this.#queuedCount;
+    if (count + entries.length > this.#limits.keysMax) {
+      const added = new Set(entries.map(([key]) => key));
+      for (const key of added) if (this.#has(key)) added.delete(key);
       this.#checkCount(count + added.size);
     }
+    let bytes = 0;
+    for (const [key, value] of entries) bytes += key.length + value.length;
     this.#checkBytes(bytes);
   }
 
@@ -193,31 +237,46 @@ export class Table {
   }
 
   #checkBytes(added: number): void {
-    const after = this.#storedBytes + added, max = this.#limits.storedBytesMax;
+    const after = this.storedBytes + added, max = this.#limits.storedBytesMax;
     if (after > max) throw new PeerError(`would make ${after} bytes in all, over the limit of ${max}`);
   }
 
-  #add(key: Key, delta: bigint): bigint {
-    this.#checkRoom(key, key.length + INTEGER_TEXT_BYTES_MAX);
-    const old = this.#values.get(key);
-    // C++ adds two 64-bit numbers and lets them wrap.
-    const sum = old === undefined ? delta : BigInt.asIntN(64, integerOf(key, old) + delta);
-    this.#store(key, String(sum));
+  /** Adds to the number under `key`. */
+  #count(key: Span, delta: Int64): Int64 {
+    this.#checkRoom(key, INT64_TEXT_BYTES_MAX);
+    const values = this.#values;
+    const place = values.find(key);
+    let sum = delta;
+    if (place !== NONE) {
+      const before = parseInt64(values.valueAt(place));
+      if (before === undefined) {
+        throw new PeerError(`added to ${JSON.stringify(spanText(key))}, whose value is no 64-bit number`);
+      }
+      sum = addInt64(before, delta);
+    }
+    const text = this.#sumText;
+    writeInt64Text(text, sum);
+    if (place !== NONE && values.valueLength(place) === text.end - text.start) {
+      const { bytes, start } = values.valueAt(place);
+      copySpan(bytes, start, text);
+    } else {
+      values.set(key, text);
+    }
     return sum;
   }
 
   /** An absent key with an expectation: nothing is stored and the expectation is echoed, as PyTorch does. */
   #compareSet(request: Request & { kind: "compareSet" }): Value {
     const { key, expected, desired } = request;
-    const current = this.#values.get(key);
+    const current = this.#valueOf(key);
     if (current === undefined ? expected.length > 0 : !isEqual(current, expected)) return current ?? expected;
-    this.#checkRoom(key, key.length + desired.length);
+    this.#checkRoom(this.#keyText.of(key), desired.length);
     this.#put(key, desired);
     return desired;
   }
 
   #multiGet(keys: readonly Key[]): Value[] {
-    const values = keys.map((key) => this.#values.get(key) ?? "");
+    const values = keys.map((key) => this.#valueOf(key) ?? "");
     let bytes = 0;
     for (const value of values) bytes += 8 + value.length;
     const max = this.#limits.requestBytesMax;
@@ -229,13 +288,10 @@ export class Table {
     const length = head.length + tail.length;
     const max = this.#limits.requestBytesMax;
     if (length > max) throw new PeerError(`would make a value of ${length} bytes, over the limit of ${max}`);
-    if (typeof head === "string" && typeof tail === "string" && length <= VALUE_TEXT_BYTES_MAX) {
-      return head + tail;
-    }
-    return concat([
+    return valueOf(concat([
       typeof head === "string" ? bytesOf(head) : head,
       typeof tail === "string" ? bytesOf(tail) : tail,
-    ]);
+    ]));
   }
 
   #wait(client: TableClient, keys: readonly Key[]): void {
@@ -260,17 +316,20 @@ export class Table {
    * others. It stays complete until the key is deleted; who leaves while waiting stays counted.
    */
   #barrier(client: TableClient, key: Key, worldSize: bigint): void {
-    const arrived = this.#add(key, 1n);
+    const span = this.#keyText.of(key);
+    const arrived = this.#count(span, 1);
     this.leave(client);
     if (arrived < worldSize) {
       this.#enlist(client, [key]);
     } else {
       client.reply({ kind: "waitEnded", wasCancelled: false });
-      this.#wakeAll(key);
+      this.#wakeAll(span);
     }
   }
 
-  #wakeAll(key: Key): void {
+  #wakeAll(span: Span): void {
+    if (this.#waiters.size === 0) return;
+    const key = spanText(span);
     const waiters = this.#waiters.get(key);
     if (waiters === undefined) return;
     this.#waiters.delete(key);
@@ -291,11 +350,11 @@ export class Table {
   #queuePush(key: Key, value: Value): void {
     this.#checkCount(this.#values.size + this.#queuedCount + 1);
     this.#checkBytes(key.length + value.length);
-    const queue = this.#queues.get(key);
-    if (queue === undefined) this.#queues.set(key, { values: [value], head: 0 });
-    else queue.values.push(value);
+    let queue = this.#queues.get(key);
+    if (queue === undefined) this.#queues.set(key, queue = new ValueQueue());
+    queue.push(value);
     this.#queuedCount++;
-    this.#storedBytes += key.length + value.length;
+    this.#queuedBytes += key.length + value.length;
     const waiters = this.#waiters.get(key);
     if (waiters === undefined) return;
     for (const client of waiters) {
@@ -308,80 +367,16 @@ export class Table {
   #queuePop(key: Key): Value | undefined {
     const queue = this.#queues.get(key);
     if (queue === undefined) return undefined;
-    const value = takeFirst(queue);
-    if (queueLength(queue) === 0) this.#queues.delete(key);
+    const value = queue.take();
+    if (queue.length === 0) this.#queues.delete(key);
     this.#queuedCount--;
-    this.#storedBytes -= key.length + value.length;
+    this.#queuedBytes -= key.length + value.length;
     return value;
   }
-}
-
-/** First in, first out in constant time: `Array.shift` moves all others once an array is long. */
-interface Queue {
-  values: Value[];
-  /** Index of the first entry; those before it are taken. */
-  head: number;
-}
-
-const TAKEN_KEPT_MAX = 1024;
-
-function queueLength(queue: Queue | undefined): number {
-  return queue === undefined ? 0 : queue.values.length - queue.head;
-}
-
-function takeFirst(queue: Queue): Value {
-  const value = queue.values[queue.head]!;
-  queue.values[queue.head++] = "";
-  if (queue.head > TAKEN_KEPT_MAX && 2 * queue.head > queue.values.length) {
-    queue.values = queue.values.slice(queue.head);
-    queue.head = 0;
-  }
-  return value;
-}
-
-const INTEGER_TEXT_BYTES_MAX = 20;
-/** Of this length any number is small enough for arithmetic that takes no BigInt. */
-const SMALL_TEXT_BYTES_MAX = 15;
-/** More than any number has, white space before it included. */
-const NUMBER_PREFIX_BYTES = 1024;
-const DIGIT_ZERO = 0x30;
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
-
-/** The number that a value is, or begins with. */
-function integerOf(key: Key, value: Value): bigint {
-  // What an ADD before has left behind, nearly always.
-  if (typeof value === "string" && value.length > 0 && value.length <= SMALL_TEXT_BYTES_MAX) {
-    let number = 0;
-    for (let index = 0; index < value.length; index++) {
-      const digit = value.charCodeAt(index) - DIGIT_ZERO;
-      if (digit < 0 || digit > 9) return leadingInteger(key, value);
-      number = 10 * number + digit;
-    }
-    return BigInt(number);
-  }
-  return leadingInteger(key, value);
-}
-
-/** What C++'s `std::stoll` makes of a value: white space, a sign, digits; the rest is ignored. */
-function leadingInteger(key: Key, value: Value): bigint {
-  const text = typeof value === "string" ? value : byteString(value, 0, NUMBER_PREFIX_BYTES);
-  const digits = /^[ \t\n\v\f\r]*([+-]?[0-9]+)/.exec(text)?.[1];
-  const number = digits === undefined ? undefined : BigInt(digits.startsWith("+") ? digits.slice(1) : digits);
-  if (number === undefined || number < INT64_MIN || number > INT64_MAX) {
-    throw new PeerError(`added to ${JSON.stringify(key)}, whose value is no 64-bit number`);
-  }
-  return number;
 }
 
 /** A value's form follows from its length (wire.ts), so values of different forms differ. */
 function isEqual(a: Value, b: Value): boolean {
   if (typeof a === "string" || typeof b === "string") return a === b;
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
-}
-
-function entriesBytes(entries: readonly (readonly [Key, Value])[]): number {
-  let bytes = 0;
-  for (const [key, value] of entries) bytes += key.length + value.length;
-  return bytes;
 }

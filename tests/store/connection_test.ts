@@ -1,10 +1,13 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { concat } from "../../lib/core/bytes.ts";
+import { Prng } from "../../lib/core/prng.ts";
 import { StoreConnection } from "../../lib/store/connection.ts";
+import { encodeReply, encodeRequest } from "../../lib/store/encode.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../../lib/store/limits.ts";
-import type { OutputQueue } from "../../lib/store/output_queue.ts";
+import { OutputQueue } from "../../lib/store/output_queue.ts";
 import { Table } from "../../lib/store/table.ts";
-import { type Dialect, OPERATIONS, PeerError } from "../../lib/store/wire.ts";
+import { type Dialect, HANDSHAKE, OPERATIONS, PeerError, type Reply } from "../../lib/store/wire.ts";
+import { randomRequest } from "./fuzzing.ts";
 import { transcripts } from "./transcripts.ts";
 import { fromHex, HANDSHAKE_HEX, WAYS_TO_CUT } from "./wire_cases.ts";
 
@@ -153,3 +156,40 @@ Deno.test("StoreConnection.reuse() serves another peer, in what that one speaks,
   connection.receive(fromHex("06 0100000000000000 0100000000000000 77"));
   assertEquals(connection.isAtRest, false);
 });
+
+Deno.test("StoreConnection answers what is decoded where it lies as what is decoded into a request", () => {
+  for (const seed of [1, 2, 3]) {
+    const prng = new Prng(seed);
+    const tables = [new Table(DEFAULT_LIMITS), new Table(DEFAULT_LIMITS, { hashSeed: seed })] as const;
+    const connection = newConnection(tables[0]);
+    const output = new OutputQueue();
+    const client = { reply: (reply: Reply) => encodeReply(output, reply) };
+    connection.receive(HANDSHAKE);
+    for (let step = 0; step < 3000; step++) {
+      const requests = Array.from({ length: 1 + prng.below(20) }, () => randomRequest(prng));
+      const failed = requests.findIndex((request) => refusal(() => tables[1].apply(client, request)));
+      const sent = new OutputQueue();
+      for (const request of failed < 0 ? requests : requests.slice(0, failed + 1)) {
+        encodeRequest(sent, request);
+      }
+      assertEquals(
+        refusal(() => connection.receive(written(sent))),
+        failed >= 0,
+        `seed ${seed}, step ${step}`,
+      );
+      assertEquals(written(connection.output), written(output), `seed ${seed}, step ${step}`);
+      assertEquals(tables[0].storedBytes, tables[1].storedBytes);
+    }
+  }
+});
+
+/** Whether `act` ends with a broken rule. */
+function refusal(act: () => void): boolean {
+  try {
+    act();
+    return false;
+  } catch (error) {
+    if (error instanceof PeerError) return true;
+    throw error;
+  }
+}
