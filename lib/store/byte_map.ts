@@ -9,6 +9,7 @@
 
 import { copySpan, emptySpan, readUint32, type Span, writeUint32 } from "../core/bytes.ts";
 import { Arena } from "./arena.ts";
+import type { Block } from "./block.ts";
 
 /** No such key. */
 export const NONE = -1;
@@ -29,7 +30,7 @@ export class ByteMap {
   #index = new Int32Array(SLOT_WORDS * SLOTS_MIN);
   #size = 0;
   #byteCount = 0;
-  readonly #blocks: (Uint8Array | undefined)[] = [];
+  readonly #blocks: (Block | undefined)[] = [];
   readonly #freeBlocks: number[] = [];
   /** Where the last search ended: at the key's slot, or the one that it would have. */
   #slot = 0;
@@ -86,14 +87,14 @@ export class ByteMap {
   wireAt(place: number): Span {
     const value = this.#value;
     const block = this.blockAt(place);
-    value.bytes = block ?? this.#arena.bytesAt(place);
+    value.bytes = block?.bytes ?? this.#arena.bytesAt(place);
     value.start = block === undefined ? this.#lengthOffset(place) : 0;
     value.end = value.start + LENGTH_BYTES + this.valueLength(place);
     return value;
   }
 
-  /** A long value with its length before it. It is never changed, but replaced; undefined: the value is not long. */
-  blockAt(place: number): Uint8Array | undefined {
+  /** What a long value lies in; undefined: it is not long. */
+  blockAt(place: number): Block | undefined {
     const number = readUint32(this.#arena.bytesAt(place), this.#lengthOffset(place) + 4);
     return number === 0 ? undefined : this.#blocks[number - 1];
   }
@@ -112,6 +113,12 @@ export class ByteMap {
       return;
     }
     this.#byteCount += length - this.valueLength(place);
+    const block = this.blockAt(place);
+    if (block?.readers === 0 && block.bytes.length === LENGTH_BYTES + length) {
+      // A new buffer costs more than the copy: the system clears its memory first.
+      copySpan(block.bytes, LENGTH_BYTES, value);
+      return;
+    }
     this.#dropBlock(place);
     const capacity = this.#arena.capacityOf(place);
     // A record that would be half empty is made anew.
@@ -170,9 +177,9 @@ export class ByteMap {
       copySpan(target, at + LENGTH_BYTES, value);
       return;
     }
-    const block = new Uint8Array(LENGTH_BYTES + length);
-    writeUint32(block, 0, length);
-    copySpan(block, LENGTH_BYTES, value);
+    const block = { bytes: new Uint8Array(LENGTH_BYTES + length), readers: 0 };
+    writeUint32(block.bytes, 0, length);
+    copySpan(block.bytes, LENGTH_BYTES, value);
     const number = this.#freeBlocks.pop() ?? this.#blocks.length;
     this.#blocks[number] = block;
     writeUint32(target, at + 4, number + 1);

@@ -8,6 +8,7 @@
 
 import { copySpan, type Span, writeByteString } from "../core/bytes.ts";
 import { assert } from "../core/assert.ts";
+import type { Block } from "./block.ts";
 import type { Int64 } from "./int64.ts";
 import type { Value } from "./wire.ts";
 
@@ -16,7 +17,7 @@ const BUFFER_BYTES = 8192;
 const REFERENCED_BYTES_MIN = 4096;
 const NOTHING = new Uint8Array(0);
 /** Of every queue that has none; never changed. */
-const NO_PIECES: Uint8Array[] = [];
+const NO_PIECES: Block[] = [];
 const NUMBER_BYTES = 8;
 /** Buffers kept for the next use: making one costs as much as ten small replies. */
 const SPARE_BUFFERS_MAX = 64;
@@ -24,7 +25,7 @@ const spareBuffers: Uint8Array[] = [];
 
 export class OutputQueue {
   /** Whole pieces, before what is in `#tail`. */
-  #pieces: Uint8Array[] = NO_PIECES;
+  #pieces: Block[] = NO_PIECES;
   #pieceIndex = 0;
   /** Written part of the first piece. */
   #pieceStart = 0;
@@ -41,7 +42,9 @@ export class OutputQueue {
   /** The next bytes to write, as many as lie together; empty when there are none. */
   peek(): Uint8Array {
     const piece = this.#pieces[this.#pieceIndex];
-    if (piece !== undefined) return this.#pieceStart === 0 ? piece : piece.subarray(this.#pieceStart);
+    if (piece !== undefined) {
+      return this.#pieceStart === 0 ? piece.bytes : piece.bytes.subarray(this.#pieceStart);
+    }
     return this.#tail.subarray(this.#tailStart, this.#tailEnd);
   }
 
@@ -59,7 +62,8 @@ export class OutputQueue {
       this.#tailStart += count;
     } else {
       this.#pieceStart += count;
-      if (this.#pieceStart < piece.length) return;
+      if (this.#pieceStart < piece.bytes.length) return;
+      piece.readers--;
       this.#pieceStart = 0;
       this.#pieceIndex++;
     }
@@ -133,9 +137,14 @@ export class OutputQueue {
 
   /** `bytes` as they are; they must not change any more. */
   raw(bytes: Uint8Array): void {
+    this.block({ bytes, readers: 0 });
+  }
+
+  /** A long value and its length, without a copy. */
+  block(block: Block): void {
     this.#seal();
-    this.#addPiece(bytes);
-    this.#length += bytes.length;
+    this.#addPiece(block);
+    this.#length += block.bytes.length;
   }
 
   /** Where `count` bytes may be put now. */
@@ -156,13 +165,14 @@ export class OutputQueue {
   /** Ends the buffer's current piece; what is left of the buffer is used on. */
   #seal(): void {
     if (this.#tailStart === this.#tailEnd) return;
-    this.#addPiece(this.#tail.subarray(this.#tailStart, this.#tailEnd));
+    this.#addPiece({ bytes: this.#tail.subarray(this.#tailStart, this.#tailEnd), readers: 0 });
     this.#tailStart = this.#tailEnd;
   }
 
-  #addPiece(bytes: Uint8Array): void {
-    if (this.#pieces === NO_PIECES) this.#pieces = [bytes];
-    else this.#pieces.push(bytes);
+  #addPiece(piece: Block): void {
+    piece.readers++;
+    if (this.#pieces === NO_PIECES) this.#pieces = [piece];
+    else this.#pieces.push(piece);
   }
 
   #put32(at: number, value: number): void {

@@ -158,7 +158,7 @@ export class Table {
     if (place === NONE) return output.uint53(0);
     const block = this.#values.blockAt(place);
     if (block === undefined) output.copy(this.#values.wireAt(place));
-    else output.raw(block);
+    else output.block(block);
   }
 
   /** SET without a request. Throws as `apply` does. */

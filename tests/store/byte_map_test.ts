@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { bytesOf, byteString, type Span } from "../../lib/core/bytes.ts";
 import { Prng } from "../../lib/core/prng.ts";
 import { BLOCK_BYTES_MIN, ByteMap, LENGTH_BYTES, NONE } from "../../lib/store/byte_map.ts";
@@ -52,13 +52,18 @@ Deno.test("ByteMap changes values in place where they fit, and from short to lon
   assertEquals(others.length, 13);
 });
 
-Deno.test("ByteMap leaves a long value as it was where somebody still reads it", () => {
+Deno.test("ByteMap leaves a long value as it was where somebody still reads it, and uses its buffer again else", () => {
   const map = new ByteMap(1);
   map.set(span("k"), span("a".repeat(5000)));
   const block = map.blockAt(map.find(span("k")))!;
+  block.readers++;
   map.set(span("k"), span("b".repeat(5000)));
-  assertEquals(byteString(block, LENGTH_BYTES), "a".repeat(5000));
+  assertEquals(byteString(block.bytes, LENGTH_BYTES), "a".repeat(5000));
   assertEquals(get(map, "k"), "b".repeat(5000));
+  const other = map.blockAt(map.find(span("k")))!;
+  map.set(span("k"), span("c".repeat(5000)));
+  assertStrictEquals(map.blockAt(map.find(span("k"))), other);
+  assertEquals(get(map, "k"), "c".repeat(5000));
 });
 
 Deno.test("ByteMap takes little for a small store, and gives back what was deleted", () => {

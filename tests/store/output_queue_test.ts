@@ -89,3 +89,21 @@ Deno.test("OutputQueue.int64() writes numbers on either side of where JavaScript
     }
   }
 });
+
+Deno.test("OutputQueue tells how often a block is still to be sent", () => {
+  const block = { bytes: new Uint8Array(5000), readers: 0 };
+  const [output, other] = [new OutputQueue(), new OutputQueue()];
+  output.uint8(1);
+  output.block(block);
+  output.block(block);
+  other.block(block);
+  assertEquals(block.readers, 3);
+  output.advance(1);
+  output.advance(4999);
+  assertEquals(block.readers, 3);
+  output.advance(1);
+  assertEquals(block.readers, 2);
+  output.advance(5000);
+  other.advance(5000);
+  assertEquals(block.readers, 0);
+});
