@@ -14,16 +14,40 @@ interface Defect {
 
 const DEFECTS: readonly Defect[] = [
   {
-    name: "who takes over needs no majority",
-    file: "lib/rendezvous/forming.ts",
-    from: "settings.failover !== true || mayFormNext(record, here, dead)",
-    to: "true || mayFormNext(record, here, dead)",
+    name: "who takes over needs nobody's right",
+    file: "lib/rendezvous/ballot.ts",
+    from: "if (!this.#options.isOn) return right;",
+    to: "return right;",
   },
   {
-    name: "newcomers count in the majority",
-    file: "lib/rendezvous/job_record.ts",
-    from: "const votes = seats.filter((nodeId) => present.has(nodeId)).length;",
-    to: "const votes = present.size;",
+    name: "newcomers have votes",
+    file: "lib/rendezvous/ballot.ts",
+    from: "const voters = new Set(ready.filter((nodeId) => this.#hasVote(nodeId, base)));",
+    to: "const voters = new Set(ready);",
+  },
+  {
+    name: "a round begins before all have accepted it",
+    file: "lib/rendezvous/ballot.ts",
+    from: "return !this.#options.isOn || this.#asked.size === this.#accepted.size;",
+    to: "return true;",
+  },
+  {
+    name: "nodes forget what they accepted",
+    file: "lib/rendezvous/standby.ts",
+    from: "this.#memory = { first: this.#memory?.first ?? proposal, latest: proposal };",
+    to: "this.#memory ??= { first: proposal, latest: proposal };",
+  },
+  {
+    name: "a host that has lost half of its round does not wait",
+    file: "lib/rendezvous/ballot.ts",
+    from: 'return at <= now ? GRANTED : { kind: "later", at };',
+    to: "return GRANTED;",
+  },
+  {
+    name: "a round whose nodes are all lost is followed at once",
+    file: "lib/rendezvous/gathering.ts",
+    from: "if (round.lost.length === round.seats.length) this.#closedUntil = now + silenceMs + stopMs;",
+    to: "",
   },
   {
     name: "a round begins before all nodes have cleared the one before",
@@ -43,16 +67,10 @@ const DEFECTS: readonly Defect[] = [
     from: 'const address = store.address === "" ? this.#members.addressOf(round.seats[0]!) : store.address;',
     to: "const address = this.#options.fallbackAddress;",
   },
-  {
-    name: "a stand-by of an older round keeps its right",
-    file: "lib/rendezvous/fleet_node.ts",
-    from: "if (this.#standbyPlace === null) this.#record = null;",
-    to: "return;",
-  },
 ];
 
 const ROOT = new URL("..", import.meta.url).pathname;
-const SEEDS = 4_000;
+const SEEDS = 20_000;
 
 async function copy(from: string, to: string): Promise<void> {
   await Deno.mkdir(to, { recursive: true });

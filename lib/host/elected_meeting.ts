@@ -11,7 +11,8 @@ import { decodeRecord, encodeRecord } from "../rendezvous/message_codec.ts";
 import { type ElectionNews, EtcdElection } from "./etcd_election.ts";
 import { accessEtcd, type EtcdAccess } from "./etcd_setup.ts";
 import { EtcdV3 } from "./etcd_v3.ts";
-import { type ElectionEffect, Fleet, type FleetElection, type FleetParts } from "./fleet.ts";
+import { Fleet, type FleetParts } from "./fleet.ts";
+import type { ElectionEffect, FleetElection } from "./fleet_election.ts";
 import { addressText, nodeInfo, readSecret } from "./fleet_setup.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 

@@ -32,33 +32,24 @@ import {
 } from "./control_link.ts";
 import { allowedRanges } from "./fleet_admission.ts";
 import { type FleetHooks, torchrunSign } from "./fleet_hooks.ts";
-import { FleetPort } from "./fleet_port.ts";
+import type { FleetElection } from "./fleet_election.ts";
+import { FleetPort, isClosed } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
-import { addressText, endText, heartbeatOf, jobSettings, linkEnd, splitAddress } from "./fleet_setup.ts";
+import {
+  addressText,
+  endText,
+  heartbeatOf,
+  jobSettings,
+  linkEnd,
+  patience,
+  splitAddress,
+} from "./fleet_setup.ts";
 import { fallbackAddress, isLoopback } from "./local_addresses.ts";
 import { Loop, type Machine } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { StatusRelay } from "./status_relay.ts";
 import { serveStore, type StoreServer } from "./store_server.ts";
 import type { WorkerStore } from "./worker_store.ts";
-
-/** A connection that broke was there this long before its session was given up. */
-const RESUME_MS = DEFAULT_CONTROL_LIMITS.resumeMs;
-
-/** Somebody outside the job who decides which node is its host. */
-export interface FleetElection {
-  /** For messages: "etcd at a:2379". */
-  readonly electorate: string;
-  /** Where the others reach this node. */
-  readonly selfAddress: string;
-  carryOut(effect: ElectionEffect): void;
-  close(): Promise<void>;
-}
-
-export type ElectionEffect = Extract<
-  ElectedEffect,
-  { readonly kind: "stand" | "save" | "host-lost" | "resign" }
->;
 
 type AnyEvent = FleetEvent | ElectedEvent;
 type AnyEffect = FleetEffect | ElectedEffect;
@@ -110,6 +101,7 @@ export class Fleet implements Meeting {
     const node = this.#node = new FleetNode({
       settings: this.#settings,
       info,
+      ...patience(this.#parts.plan, meeting),
       candidates: meeting.endpoints.map(({ host, port }) => addressText(host, port)),
       selfAddress: meeting.localAddress ?? (isStatic ? endpoint.host : null),
       fallbackAddress: fallbackAddress(endpoint.host),
@@ -123,8 +115,13 @@ export class Fleet implements Meeting {
     const { electorate, selfAddress } = election;
     this.#info = info;
     this.#election = election;
-    const addresses = { selfAddress, fallbackAddress: selfAddress };
-    this.#loop = this.#drive(new ElectedNode({ settings: this.#settings, info, electorate, ...addresses }));
+    const { plan, meeting } = this.#parts;
+    this.#loop = this.#drive(
+      new ElectedNode({
+        ...{ settings: this.#settings, info, electorate, selfAddress, fallbackAddress: selfAddress },
+        ...patience(plan, meeting),
+      }),
+    );
     this.#loop.post({ kind: "start" });
   }
 
@@ -185,14 +182,11 @@ export class Fleet implements Meeting {
       case "say":
         return this.#parts.say(effect.level, effect.text);
       case "tell":
-        this.#control?.send(effect.nodeId, encodeHostMessage(effect.message));
-        return;
+        return void this.#control?.send(effect.nodeId, encodeHostMessage(effect.message));
       case "dismiss":
-        this.#control?.end(effect.nodeId);
-        return;
+        return void this.#control?.end(effect.nodeId);
       case "judge-job":
-        void this.#judge(effect);
-        return;
+        return void this.#judge(effect);
       case "serve":
         return this.#serve(effect.epoch);
       case "stop-serving":
@@ -202,11 +196,11 @@ export class Fleet implements Meeting {
       case "connect":
         return this.#connect(effect.address, effect.connectMs);
       case "send":
-        this.#link?.send(encodeNodeMessage(effect.message));
-        return;
+        return void this.#link?.send(encodeNodeMessage(effect.message));
       case "hang-up":
-        this.#link?.end();
-        return;
+        return void this.#link?.end();
+      case "probe":
+        return void this.#probe(effect);
       case "drop-link":
         this.#link?.close();
         this.#link = null;
@@ -229,6 +223,10 @@ export class Fleet implements Meeting {
       say: this.#parts.say,
     });
     this.#loop.post({ kind: "judged-job", verdict });
+  }
+
+  async #probe({ nodeId, address }: Extract<FleetEffect, { kind: "probe" }>): Promise<void> {
+    if (await isClosed(address)) this.#loop.post({ kind: "proved-dead", nodeId });
   }
 
   #identity(epoch: number, hostAddress: string): ControlIdentity {
@@ -309,7 +307,9 @@ export class Fleet implements Meeting {
           kind: "gone",
           nodeId: event.nodeId,
           text: endText(event.end),
-          quietMs: event.end.kind === "silent" ? heartbeatOf(this.#parts.meeting).silenceMs : RESUME_MS,
+          quietMs: event.end.kind === "silent"
+            ? heartbeatOf(this.#parts.meeting).silenceMs
+            : DEFAULT_CONTROL_LIMITS.resumeMs,
         });
       case "outranked":
         return this.#loop.post(event);

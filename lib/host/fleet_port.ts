@@ -4,7 +4,19 @@
  */
 
 import { assert } from "../core/assert.ts";
+import { splitAddress } from "./fleet_setup.ts";
 import { anyAddress, listenTcp, PortInUseError, type TcpListener } from "./listener.ts";
+
+/** Whether the machine at HOST:PORT says that nobody listens there; one that says nothing may only be out of reach. */
+export async function isClosed(address: string): Promise<boolean> {
+  const { host: hostname, port } = splitAddress(address);
+  try {
+    (await Deno.connect({ hostname, port })).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.ConnectionRefused;
+  }
+}
 
 export class FleetPort {
   readonly port: number;

@@ -9,6 +9,7 @@ import type { NodeInfo } from "../rendezvous/ranks.ts";
 import type { JobSettings } from "../rendezvous/settings.ts";
 import type { HeartbeatSettings } from "../store/control_heartbeat.ts";
 import { ControlSecret } from "../store/control_secret.ts";
+import { GROUP_GRACE_MS, KILL_WAIT_MS } from "../supervise/stop_steps.ts";
 import type { ControlLinkEvent, ControlServerEvent } from "./control_link.ts";
 import { interfaceAddresses } from "./local_addresses.ts";
 
@@ -62,6 +63,15 @@ export function linkEnd(end: Extract<ControlLinkEvent, { kind: "ended" }>["end"]
 export function heartbeatOf({ keepAliveMs, keepAliveAttempts }: MeetingPlan): HeartbeatSettings {
   const silenceMs = Math.max(1_000, keepAliveMs * keepAliveAttempts);
   return { intervalMs: Math.max(250, Math.min(keepAliveMs, silenceMs / 2)), silenceMs };
+}
+
+/** How long a node takes to notice that it has lost its host, and to end its workers then. */
+export function patience(
+  plan: LaunchPlan,
+  meeting: MeetingPlan,
+): { readonly silenceMs: number; readonly stopMs: number } {
+  const stopMs = plan.shutdownTimeoutMs + GROUP_GRACE_MS + KILL_WAIT_MS;
+  return { silenceMs: heartbeatOf(meeting).silenceMs, stopMs };
 }
 
 export function jobSettings(plan: LaunchPlan, meeting: MeetingPlan): JobSettings {

@@ -12,17 +12,17 @@ import { EXIT_CODES, type SignalName } from "../core/errors.ts";
 import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.ts";
 import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
 import { Farewell, sendAway } from "./farewell.ts";
-import { decideForming, type Forming } from "./forming.ts";
-import { formedNumber, type JobRecord } from "./job_record.ts";
-import type { JobOutcome, LocalFailure, StorePlace } from "./meeting.ts";
+import { Gathering } from "./gathering.ts";
+import type { JobRecord } from "./job_record.ts";
+import type { JobOutcome, StorePlace } from "./meeting.ts";
 import { Members } from "./members.ts";
 import type { NodeMessage } from "./message_codec.ts";
-import { failedWith, leftBehind, stoppedBy, succeededAfter } from "./outcomes.ts";
-import { doubleNodeRanks, type NodeInfo, orderNodes, seatsOf } from "./ranks.ts";
+import { failedWith, leftBehind, notServed, stoppedBy, succeededAfter } from "./outcomes.ts";
+import { seatsOf } from "./ranks.ts";
 import { Round } from "./round.ts";
 import { decideRoundEnd, FreeRounds } from "./round_end.ts";
 import { roundSize } from "./settings.ts";
-import { clip, doubleRankText, nodesText, waitingForNodes, waitingForSeat, waitingText } from "./texts.ts";
+import { clip, hostLostText, nodesText, waitingForNodes, waitingForSeat } from "./texts.ts";
 
 /** How often those who wait are told what has changed. */
 const PROGRESS_MS = 1_000;
@@ -31,21 +31,16 @@ const TAKEOVER_MS = 1_500;
 
 const STAYS_AS_HOST = "The other nodes meet here, so this agent stays for them (once more to stop at once)";
 
-type DeadlineName = "join" | "lastCall" | "progress" | "barrier";
+type DeadlineName = "join" | "lastCall" | "right" | "progress" | "barrier";
+const OF_FORMING = ["join", "lastCall", "right", "progress"] as const;
 
 export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #members: Members;
   readonly #farewell: Farewell;
+  readonly #gathering: Gathering;
   readonly #deadlines = new Deadlines<DeadlineName>();
-  #record: JobRecord;
   #round: Round | null = null;
-  /** Whether this host or the one before has formed a round. */
-  #hasFormed: boolean;
-  /** The job came from another host, and this one has not formed a round yet. */
-  #isTakeover: boolean;
-  /** Nodes of the last round that are known to be dead, not only out of reach. */
-  readonly #dead = new Set<string>();
   readonly #freeRounds = new FreeRounds();
   #jobStop: SignalName | null = null;
   #effects: CoordinatorEffect[] = [];
@@ -54,10 +49,7 @@ export class Coordinator {
     this.#options = options;
     this.#members = new Members(options);
     this.#farewell = new Farewell(this.#members, options.selfId);
-    this.#hasFormed = this.#isTakeover = options.previous !== null;
-    const { epoch, selfId: hostId } = options;
-    this.#record = options.previous ?? { epoch, hostId, round: 0, restarts: 0, seats: [] };
-    for (const nodeId of options.dead) this.#dead.add(nodeId);
+    this.#gathering = new Gathering(options, this.#members);
   }
 
   nextWakeup(): InstantMs | undefined {
@@ -82,6 +74,10 @@ export class Coordinator {
       case "gone":
         this.#onGone(event, now);
         break;
+      case "proved-dead":
+        this.#gathering.proveDead(event.nodeId);
+        this.#tryForm(now);
+        break;
       case "judged-job":
         if (this.#round?.phase === "judging") this.#afterRound(this.#round, event.verdict, now);
         break;
@@ -96,19 +92,27 @@ export class Coordinator {
   }
 
   #hear(nodeId: string, message: NodeMessage, now: InstantMs): void {
-    const round = this.#round;
-    if (message.kind === "join") return this.#onJoin(nodeId, message.info, now);
+    const round = this.#round, { settings } = this.#options;
+    if (message.kind === "join") {
+      this.#gathering.join(nodeId, message.info, message.memory);
+      return this.#onJoin(nodeId, now);
+    }
     if (message.kind === "leave") return this.#onLeave(nodeId, message, now);
+    if (message.kind === "accepted") {
+      this.#gathering.accept(nodeId, message.proposal);
+      return this.#beginWhenAgreed(now);
+    }
     // Of a round that is over already, or of one that another host had.
     if (round === null || message.round !== round.number || !round.has(nodeId)) return;
     switch (message.kind) {
       case "store-served":
-        if (round.phase === "placing" && round.seats[0] === nodeId) this.#place(round, message.store, now);
-        return;
+        if (round.phase === "placing" && round.seats[0] === nodeId) round.store = message.store;
+        return this.#beginWhenAgreed(now);
       case "running":
         break;
       case "failed":
-        if (round.phase === "placing") return this.#failToPlace(message.failure, now);
+        // The workers' store can't be served: no restart would help.
+        if (round.phase === "placing") return this.#end(notServed(message.failure, settings), now);
         // While a change of the membership ends the round, workers fail because their peers were stopped.
         if (round.phase === "running" || round.lost.length > 0 || message.failure.kind !== "worker") {
           round.fail(nodeId, message.failure);
@@ -125,8 +129,7 @@ export class Coordinator {
     }
   }
 
-  #onJoin(nodeId: string, info: NodeInfo, now: InstantMs): void {
-    this.#members.join(nodeId, info);
+  #onJoin(nodeId: string, now: InstantMs): void {
     const round = this.#round;
     if (round === null) return this.#tryForm(now);
     if (!round.has(nodeId)) this.#welcome(round, nodeId, now);
@@ -135,7 +138,8 @@ export class Coordinator {
   /** A node is ready that has no seat in the round, since it came after the round was formed. */
   #welcome(round: Round, nodeId: string, now: InstantMs): void {
     if (round.phase !== "running") return;
-    const growth = roundSize(this.#members.ready.length + round.seats.length, this.#options.settings) ?? 0;
+    const growth = roundSize(this.#gathering.eligible.length + round.seats.length, this.#options.settings) ??
+      0;
     // A job that is about to end is not begun again for a newcomer.
     if (growth <= round.seats.length || round.succeeded > 0) return this.#tellWaiting(nodeId, now);
     this.#endRound(round, `${this.#members.nameOf(nodeId)} came, and there is a seat for it`, now);
@@ -162,28 +166,25 @@ export class Coordinator {
     this.#noteProgress(now);
   }
 
-  /** The workers' store can't be served: no restart would help. */
-  #failToPlace({ exitCode, text }: LocalFailure, now: InstantMs): void {
-    // With one node its agent has said it.
-    this.#end(failedWith(exitCode, this.#options.settings.nodesMax === 1 ? null : text), now);
-  }
-
   #onGone({ nodeId, text, quietMs }: Extract<CoordinatorEvent, { kind: "gone" }>, now: InstantMs): void {
     if (!this.#members.has(nodeId)) return;
     const name = this.#members.nameOf(nodeId);
     const wasLeaving = this.#members.isLeaving(nodeId);
-    this.#members.remove(nodeId);
+    const isAsked = this.#gathering.isAsked(nodeId);
+    this.#effects.push(...this.#gathering.lose(nodeId, wasLeaving, now - quietMs));
     if (this.#farewell.hasBegun) return void this.#effects.push(...this.#farewell.closeWhenAlone());
     const round = this.#round;
     if (round === null) return this.#tryForm(now);
-    if (!round.has(nodeId)) return;
-    const wasDone = round.isDone(nodeId);
-    if (wasLeaving || wasDone) round.remove(nodeId);
-    else round.lose(nodeId, { lastHeard: now - quietMs, noticed: now, reason: text });
-    if (round.phase === "placing") {
+    const wasSeated = round.has(nodeId), wasDone = round.isDone(nodeId);
+    if (wasSeated) {
+      if (wasLeaving || wasDone) round.remove(nodeId);
+      else round.lose(nodeId, { lastHeard: now - quietMs, noticed: now, reason: text });
+    }
+    if (round.phase === "placing" && isAsked) {
       this.#say("notice", `${name} went before the workers were started`);
       return this.#unplace(round, now);
     }
+    if (!wasSeated) return;
     if (!wasDone) this.#endRound(round, wasLeaving ? `${name} left` : `${name} was lost: ${text}`, now);
     this.#finishWhenAllSucceeded(round, now);
     this.#whenCleared(round, now);
@@ -200,14 +201,15 @@ export class Coordinator {
   }
 
   #finishWhenAllSucceeded({ phase, hasSucceeded }: Round, now: InstantMs): void {
-    if (phase === "running" && hasSucceeded) this.#end(succeededAfter(this.#record.restarts), now);
+    if (phase === "running" && hasSucceeded) this.#end(succeededAfter(this.#gathering.record.restarts), now);
   }
 
   // Forming a round.
 
   #tryForm(now: InstantMs): void {
     if (this.#round !== null || this.#farewell.hasBegun) return;
-    const forming = this.#forming();
+    const { forming, rightAt } = this.#gathering.decide(now);
+    if (rightAt !== null) this.#deadlines.set("right", rightAt);
     if (forming.kind === "form") return this.#form(forming.size, now);
     if (forming.kind === "too-few") this.#deadlines.clear("lastCall");
     else if (forming.lastCall !== null && this.#deadlines.get("lastCall") === undefined) {
@@ -217,42 +219,33 @@ export class Coordinator {
     this.#noteProgress(now);
   }
 
-  #forming(): Forming {
-    return decideForming({
-      settings: this.#options.settings,
-      ready: this.#members.ready,
-      record: this.#record,
-      dead: this.#dead,
-      hasFormed: this.#hasFormed,
-      isTakeover: this.#isTakeover,
-      isAnyPending: this.#members.isAnyPending,
-    });
-  }
-
   #form(size: number, now: InstantMs): void {
-    const { selfId, previous } = this.#options;
-    const before = this.#record.seats;
-    const seated = this.#members.firstReady(size, new Set(before));
-    const nodes = orderNodes(seated, before);
-    const doubles = doubleNodeRanks(nodes);
-    if (doubles.length > 0) this.#say("warning", doubleRankText(doubles[0]!));
-    const number = this.#hasFormed ? this.#record.round + 1 : 0;
-    this.#hasFormed = true;
-    this.#isTakeover = false;
-    for (const name of ["join", "lastCall", "progress"] as const) this.#deadlines.clear(name);
-    this.#dead.clear();
-    const seats = nodes.map(({ nodeId }) => nodeId);
-    this.#record = { ...this.#record, epoch: formedNumber(previous), hostId: selfId, round: number, seats };
-    this.#round = new Round(number, nodes);
+    const { maxRestarts } = this.#options.settings;
+    // The loss of the host before was one too many.
+    if (this.#gathering.record.restarts > maxRestarts) {
+      return this.#end(failedWith(EXIT_CODES.workerFailed, hostLostText(maxRestarts)), now);
+    }
+    const { round: number, nodes, effects } = this.#gathering.propose(size);
+    for (const name of OF_FORMING) this.#deadlines.clear(name);
+    const round = this.#round = new Round(number, nodes);
+    const { seats } = round;
     for (const nodeId of seats) this.#members.seat(nodeId);
     for (const { nodeId } of this.#members.ready) this.#tellWaiting(nodeId, now);
-    this.#effects.push({ kind: "formed", record: this.#record, ...this.#members.whoFollow(seats) });
+    this.#effects.push(...effects, ...this.#gathering.settle());
     this.#tell(seats[0]!, { kind: "serve-store", round: number, peers: this.#members.addresses(seats) });
+  }
+
+  /** The round begins when its store is there, and all who are asked have accepted it. */
+  #beginWhenAgreed(now: InstantMs): void {
+    const round = this.#round;
+    if (round?.phase !== "placing" || round.store === null || !this.#gathering.isAccepted) return;
+    this.#effects.push(...this.#gathering.settle());
+    this.#place(round, round.store, now);
   }
 
   #place(round: Round, store: StorePlace, now: InstantMs): void {
     const address = store.address === "" ? this.#members.addressOf(round.seats[0]!) : store.address;
-    const { restarts: restartCount } = this.#record;
+    const { restarts: restartCount } = this.#gathering.record;
     const seats = seatsOf(round.nodes, { round: round.number, restartCount, store: { ...store, address } });
     round.phase = "running";
     if (round.nodes.length > 1) {
@@ -292,24 +285,25 @@ export class Coordinator {
       return this.#afterRound(round, null, now);
     }
     const { lost } = round;
-    this.#effects.push({ kind: "judge-job", restartCount: this.#record.restarts, reports, lost });
+    this.#effects.push({ kind: "judge-job", restartCount: this.#gathering.record.restarts, reports, lost });
   }
 
   #afterRound(round: Round, verdict: Uint8Array | null, now: InstantMs): void {
     const { settings } = this.#options;
     this.#round = null;
+    this.#gathering.close(round, now);
     const next = decideRoundEnd({
       round,
       verdict,
       settings,
-      restarts: this.#record.restarts,
+      restarts: this.#gathering.record.restarts,
       isJobStopped: this.#jobStop !== null,
       areEnough: this.#members.staying.length >= settings.nodesMin,
       freeRounds: this.#freeRounds,
     }, now);
     if (next.kind === "end") return this.#end(next.outcome, now);
     if (next.kind === "stopped") return this.#end(stoppedBy(assertDefined(this.#jobStop ?? undefined)), now);
-    if (next.costsRestart) this.#record = { ...this.#record, restarts: this.#record.restarts + 1 };
+    if (next.costsRestart) this.#recorded(this.#gathering.addRestart(), false);
     this.#deadlines.set("join", now + settings.joinMs);
     for (const nodeId of round.present) {
       if (this.#members.isLeaving(nodeId)) continue;
@@ -326,17 +320,22 @@ export class Coordinator {
     if (signal === null || this.#farewell.hasBegun || this.#round !== null) return;
     if (this.#members.staying.length === 0) return this.#end(stoppedBy(signal), now);
     if (this.#options.settings.failover) {
+      this.#recorded(this.#gathering.record, true);
       this.#effects.push({ kind: "retire" });
       return this.#end(stoppedBy(signal), now, "self");
     }
     this.#say("notice", STAYS_AS_HOST);
   }
 
+  #recorded(record: JobRecord, isHandedOver: boolean): void {
+    this.#effects.push({ kind: "recorded", record, isHandedOver });
+  }
+
   // The job's end.
 
   #end(outcome: JobOutcome, now: InstantMs, scope: "all" | "self" = "all"): void {
     this.#round = null;
-    for (const name of ["join", "lastCall", "progress", "barrier"] as const) this.#deadlines.clear(name);
+    for (const name of [...OF_FORMING, "barrier"] as const) this.#deadlines.clear(name);
     this.#effects.push(...this.#farewell.begin(outcome, scope, now));
   }
 
@@ -344,14 +343,16 @@ export class Coordinator {
     const { settings } = this.#options;
     switch (name) {
       case "join": {
-        const text = `Waited ${durationText(settings.joinMs)} ${this.#waitingText()}`;
+        const text = `Waited ${durationText(settings.joinMs)} ${this.#gathering.waitingText}`;
         return this.#end(failedWith(EXIT_CODES.workerFailed, text), now);
       }
       case "lastCall": {
-        const forming = this.#forming();
+        const { forming } = this.#gathering.decide(now);
         if (this.#round === null && forming.kind !== "too-few") this.#form(forming.size, now);
         return;
       }
+      case "right":
+        return this.#tryForm(now);
       case "progress":
         return this.#members.ready.forEach(({ nodeId }) => this.#tellWaiting(nodeId, now));
       case "barrier": {
@@ -380,13 +381,9 @@ export class Coordinator {
     const { settings } = this.#options;
     const present = this.#members.ready.length;
     const waiting = this.#round === null
-      ? waitingForNodes(this.#waitingText(), { present, leftMs, settings })
+      ? waitingForNodes(this.#gathering.waitingText, { present, leftMs, settings })
       : waitingForSeat(this.#round.seats.length, settings);
     this.#tell(nodeId, { kind: "waiting", waiting });
-  }
-
-  #waitingText(): string {
-    return waitingText(this.#members.ready, this.#record.seats, this.#options.settings);
   }
 
   #tell(nodeId: string, message: Extract<CoordinatorEffect, { kind: "tell" }>["message"]): void {

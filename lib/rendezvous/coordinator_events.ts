@@ -15,10 +15,16 @@ export interface CoordinatorOptions {
   readonly fallbackAddress: string;
   /** Counts the job's hosts, from 1. */
   readonly epoch: number;
-  /** What the job has come to under the host before; null: this is the first. */
-  readonly previous: JobRecord | null;
-  /** Nodes of the last round that are known to be dead. */
-  readonly dead: readonly string[];
+  /** What the job has come to under other hosts (`BallotOptions`); empty: this is the first. */
+  readonly chain: readonly JobRecord[];
+  /** The last of those hosts, if it is proved dead. */
+  readonly deadHost: string | null;
+  /** It did not hand the job over. */
+  readonly wasHostLost: boolean;
+  /** After so long without an answer every node gives its host up. */
+  readonly silenceMs: number;
+  /** So long a node takes at most to end its workers. */
+  readonly stopMs: number;
 }
 
 export type CoordinatorEvent =
@@ -33,6 +39,8 @@ export type CoordinatorEvent =
   | { readonly kind: "said"; readonly nodeId: string; readonly message: NodeMessage }
   /** Its session is over. `text`: how, a clause: "its connection broke"; `quietMs`: so long ago it was heard last. */
   | { readonly kind: "gone"; readonly nodeId: string; readonly text: string; readonly quietMs: number }
+  /** Answer to `probe`: nobody listens there any more. */
+  | { readonly kind: "proved-dead"; readonly nodeId: string }
   /** Answer to `judge-job`. */
   | { readonly kind: "judged-job"; readonly verdict: Uint8Array | null }
   | { readonly kind: "wakeup" };
@@ -49,6 +57,10 @@ export type CoordinatorEffect =
     /** The host and all who have a session, with a seat or without. */
     readonly present: readonly string[];
   }
+  /** What the job has come to since its last round was formed; `isHandedOver`: the host leaves the job to others. */
+  | { readonly kind: "recorded"; readonly record: JobRecord; readonly isHandedOver: boolean }
+  /** A node's session broke: does anybody still listen at `address`, which it had? */
+  | { readonly kind: "probe"; readonly nodeId: string; readonly address: string }
   /** Who is to blame for a round's end, from all nodes' reports? Answered by `judged-job`. */
   | {
     readonly kind: "judge-job";

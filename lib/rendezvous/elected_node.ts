@@ -16,7 +16,7 @@ import type { ElectedEffect, ElectedEvent } from "./elected_events.ts";
 import type { FleetOptions, LinkEnd } from "./fleet_events.ts";
 import type { JobRecord } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
-import { type HostMessage, toNodeMessage } from "./message_codec.ts";
+import { type HostMessage, isNews, toNodeMessage } from "./message_codec.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
 import { clip } from "./texts.ts";
 
@@ -98,6 +98,7 @@ export class ElectedNode {
       case "gone":
       case "said":
       case "judged-job":
+      case "proved-dead":
         this.#toCoordinator(event, now);
         break;
       case "linked":
@@ -206,7 +207,7 @@ export class ElectedNode {
   // As the host.
 
   #beginToHost({ epoch, previous }: Extract<ElectedEvent, { kind: "appointed" }>, now: InstantMs): void {
-    const { settings, info, selfAddress, fallbackAddress } = this.#options;
+    const { settings, info, selfAddress, fallbackAddress, silenceMs, stopMs } = this.#options;
     // A round is saved before it is told of: where nothing is saved any more the job is over.
     if (this.#wasSeated && previous === null) {
       return this.#fail("The job has ended while this node was cut off from its host");
@@ -218,9 +219,16 @@ export class ElectedNode {
     this.#deadlines.clear("search");
     this.#loseRound("This node hosts the job now", now);
     if (this.#isOver) return;
-    const dead = this.#deadHost === null ? [] : [this.#deadHost];
-    const from = { epoch, previous, dead, selfId: info.nodeId };
-    this.#coordinator = new Coordinator({ settings, selfAddress, fallbackAddress, ...from });
+    const chain = previous === null ? [] : [previous];
+    const from = { epoch, chain, deadHost: this.#deadHost, wasHostLost: false, selfId: info.nodeId };
+    this.#coordinator = new Coordinator({
+      settings,
+      silenceMs,
+      stopMs,
+      selfAddress,
+      fallbackAddress,
+      ...from,
+    });
     this.#effects.push({ kind: "serve", epoch });
     this.#toCoordinator({ kind: "start" }, now);
     // The agent may have asked already.
@@ -256,13 +264,13 @@ export class ElectedNode {
       case "tell":
         if (effect.nodeId !== this.#options.info.nodeId) this.#effects.push(effect);
         else if (effect.message.kind === "job-over") this.#end(effect.message.outcome);
-        else if (effect.message.kind !== "standbys" && effect.message.kind !== "record") {
-          this.#news(effect.message);
-        }
+        else if (isNews(effect.message)) this.#news(effect.message);
         return;
       case "formed":
         this.#held = [];
         return this.#save(effect.record);
+      case "recorded":
+        return;
       case "retire":
         this.#effects.push({ kind: "stop-serving" });
         return this.#resign(false);
@@ -307,19 +315,13 @@ export class ElectedNode {
   }
 
   #hear(message: HostMessage, now: InstantMs): void {
-    switch (message.kind) {
-      case "standbys":
-      case "record":
-        return;
-      case "job-over":
-        if (this.#leaving === null || message.outcome.code !== EXIT_CODES.success) {
-          return this.#end(message.outcome);
-        }
-        return this.#end(stoppedBy(this.#leaving.signal));
-      default:
-        this.#news(message);
-        if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
-    }
+    if (!isNews(message)) return;
+    if (message.kind !== "job-over") {
+      this.#news(message);
+      if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
+    } else if (this.#leaving === null || message.outcome.code !== EXIT_CODES.success) {
+      this.#end(message.outcome);
+    } else this.#end(stoppedBy(this.#leaving.signal));
   }
 
   #onLinkEnded(end: LinkEnd, now: InstantMs): void {

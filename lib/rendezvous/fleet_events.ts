@@ -8,6 +8,10 @@ import type { JobSettings } from "./settings.ts";
 
 export interface FleetOptions {
   readonly settings: JobSettings;
+  /** After so long without an answer a node gives its host up. */
+  readonly silenceMs: number;
+  /** So long a node takes at most to end its workers. */
+  readonly stopMs: number;
   readonly info: NodeInfo;
   /** Where the host may be, HOST:PORT each. */
   readonly candidates: readonly string[];
@@ -45,7 +49,7 @@ export type FleetEvent =
 
 export type FleetEffect =
   | { readonly kind: "news"; readonly news: MeetingNews }
-  | Exclude<CoordinatorEffect, { kind: "formed" | "retire" }>
+  | Exclude<CoordinatorEffect, { kind: "formed" | "recorded" | "retire" }>
   /** Take sessions, as host number `epoch` until a round is formed (`FleetNode.epoch`). */
   | { readonly kind: "serve"; readonly epoch: number }
   /** End all sessions at once, and listen no more. */

@@ -11,14 +11,14 @@ import { EXIT_CODES, type SignalName } from "../core/errors.ts";
 import { Deadlines, earliest, type InstantMs } from "../core/time.ts";
 import type { AgentState } from "./agent_state.ts";
 import { Coordinator } from "./coordinator.ts";
-import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
+import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
 import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
-import { FRESH_HOST_NUMBER, type JobRecord, standbyNumber } from "./job_record.ts";
+import { FRESH_HOST_NUMBER, standbyNumber } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
-import { type HostMessage, type Standby, toNodeMessage } from "./message_codec.ts";
+import { type HostMessage, type NodeMessage, toNodeMessage } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
-import { appointStandbys, hostOf, sendOver, tellStandbys, whereToLook } from "./standby.ts";
+import { appointStandbys, hostOf, sendOver, Succession, tellRecord, tellStandbys } from "./standby.ts";
 import { clip, hostNotFound, waitingForHost } from "./texts.ts";
 
 /** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
@@ -36,12 +36,13 @@ export class FleetNode {
   /** Where to look for the host, and which is being tried. */
   #candidates: readonly string[];
   #candidate = 0;
-  #standbys: readonly Standby[] = [];
-  #record: JobRecord | null = null;
+  readonly #succession: Succession;
+  /** As the host: nodes of the last round. */
+  #seats: readonly string[] = [];
   /** Of the host that was last known. */
   #epoch = 0;
-  /** Nodes of the last round that are known to be dead. */
-  #dead: readonly string[] = [];
+  /** Node id of the host that was lost, if it is proved dead. */
+  #deadHost: string | null = null;
   /** It has had a seat in a round. */
   #wasSeated = false;
   #leaving: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
@@ -57,6 +58,7 @@ export class FleetNode {
     this.#options = options;
     this.#info = options.info;
     this.#candidates = options.candidates;
+    this.#succession = new Succession(options.info.nodeId);
   }
 
   get epoch(): number {
@@ -72,7 +74,7 @@ export class FleetNode {
     switch (event.kind) {
       case "start":
         if (event.role === "host") {
-          this.#beginToHost({ epoch: FRESH_HOST_NUMBER, previous: null, dead: [] }, now);
+          this.#beginToHost({ epoch: FRESH_HOST_NUMBER, chain: [], deadHost: null, wasHostLost: false }, now);
         } else this.#search(now);
         break;
       case "request":
@@ -82,6 +84,7 @@ export class FleetNode {
       case "gone":
       case "said":
       case "judged-job":
+      case "proved-dead":
         this.#toCoordinator(event, now);
         break;
       case "outranked":
@@ -90,7 +93,7 @@ export class FleetNode {
         this.#yieldTo(event.hostAddress, now);
         break;
       case "linked":
-        this.#onLinked(event);
+        this.#onLinked(event, now);
         break;
       case "heard":
         if (this.#role === "guest") this.#hear(event.message, now);
@@ -126,12 +129,19 @@ export class FleetNode {
         this.#leaving = request;
         break;
     }
-    const message = toNodeMessage(request, this.#info);
-    if (this.#role === "host") {
-      return this.#toCoordinator({ kind: "said", nodeId: this.#info.nodeId, message }, now);
-    }
-    if (this.#isLinked) this.#effects.push({ kind: "send", message });
+    this.#tellHost(this.#messageOf(request), now);
+    if (this.#role === "host") return;
     if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
+  }
+
+  #messageOf(request: MeetingRequest): NodeMessage {
+    return toNodeMessage(request, this.#info, this.#succession.memory);
+  }
+
+  #tellHost(message: NodeMessage, now: InstantMs): void {
+    if (this.#role === "host") {
+      this.#toCoordinator({ kind: "said", nodeId: this.#info.nodeId, message }, now);
+    } else if (this.#isLinked) this.#effects.push({ kind: "send", message });
   }
 
   #leaveAsGuest({ signal, scope }: { signal: SignalName; scope: "node" | "job" }, now: InstantMs): void {
@@ -168,15 +178,17 @@ export class FleetNode {
   // As the host.
 
   #beginToHost(
-    from: { readonly epoch: number; readonly previous: JobRecord | null; readonly dead: readonly string[] },
+    from: Pick<CoordinatorOptions, "epoch" | "chain" | "deadHost" | "wasHostLost">,
     now: InstantMs,
   ): void {
-    const { settings, fallbackAddress, selfAddress } = this.#options;
+    const { settings, silenceMs, stopMs, fallbackAddress, selfAddress } = this.#options;
     this.#role = "host";
     this.#epoch = from.epoch;
     this.#deadlines.clear("search");
     this.#coordinator = new Coordinator({
       settings,
+      silenceMs,
+      stopMs,
       selfId: this.#info.nodeId,
       selfAddress: selfAddress ?? this.#selfAddress,
       fallbackAddress,
@@ -185,40 +197,36 @@ export class FleetNode {
     this.#effects.push({ kind: "serve", epoch: from.epoch });
     this.#toCoordinator({ kind: "start" }, now);
     // The agent may have asked already.
-    const { nodeId } = this.#info;
-    if (this.#agent.kind === "joined") {
-      this.#toCoordinator({ kind: "said", nodeId, message: { kind: "join", info: this.#info } }, now);
-    }
-    if (this.#leaving !== null) {
-      this.#toCoordinator({ kind: "said", nodeId, message: { kind: "leave", ...this.#leaving } }, now);
-    }
+    this.#sayAgain(now);
+  }
+
+  /** What a new host must know of what the agent has said. */
+  #sayAgain(now: InstantMs): void {
+    if (this.#agent.kind === "joined") this.#tellHost(this.#messageOf({ kind: "join" }), now);
+    if (this.#leaving !== null) this.#tellHost({ kind: "leave", ...this.#leaving }, now);
   }
 
   #toCoordinator(event: CoordinatorEvent, now: InstantMs): void {
     if (this.#coordinator === null) return;
-    if (event.kind === "arrived" && this.#standbys.length > 0) {
-      this.#effects.push(tellStandbys(event.nodeId, this.#standbys));
+    if (event.kind === "arrived" && this.#succession.standbys.length > 0) {
+      this.#effects.push(tellStandbys(event.nodeId, this.#succession.standbys));
     }
-    for (const effect of this.#coordinator.step(event, now)) this.#fromCoordinator(effect);
+    for (const effect of this.#coordinator.step(event, now)) this.#fromCoordinator(effect, now);
   }
 
-  #fromCoordinator(effect: CoordinatorEffect): void {
+  #fromCoordinator(effect: CoordinatorEffect, now: InstantMs): void {
     switch (effect.kind) {
       case "tell":
         if (effect.nodeId !== this.#info.nodeId) this.#effects.push(effect);
-        else if (effect.message.kind === "job-over") this.#endJob(effect.message.outcome);
-        else if (effect.message.kind !== "standbys" && effect.message.kind !== "record") {
-          this.#news(effect.message);
-        }
+        else this.#hear(effect.message, now);
         return;
       case "formed":
-        this.#record = effect.record;
+        this.#seats = effect.record.seats;
         this.#epoch = effect.record.epoch;
-        if (this.#options.settings.failover) {
-          const { standbys, effects } = appointStandbys(effect.record, effect.standbys, effect.present);
-          this.#standbys = standbys;
-          this.#effects.push(...effects);
-        }
+        if (!this.#options.settings.failover) return;
+        return this.#appoint(effect);
+      case "recorded":
+        this.#effects.push(...tellRecord(effect.record, this.#succession.standbys, effect.isHandedOver));
         return;
       case "retire":
         this.#effects.push({ kind: "stop-serving" });
@@ -228,17 +236,23 @@ export class FleetNode {
     }
   }
 
+  #appoint({ record, standbys: able, present }: Extract<CoordinatorEffect, { kind: "formed" }>): void {
+    const { standbys, effects } = appointStandbys(record, able, present);
+    this.#succession.appoint(standbys);
+    this.#effects.push(...effects);
+  }
+
   /** Another host has the job: what this one began is over, and its port is closed for good. */
   #yieldTo(hostAddress: string, now: InstantMs): void {
     this.#say(`The job goes on at ${hostAddress}; joining it`);
-    this.#effects.push(...sendOver(this.#record?.seats ?? [], this.#info.nodeId, hostAddress));
+    this.#effects.push(...sendOver(this.#seats, this.#info.nodeId, hostAddress));
     this.#deadlines.set("stop serving", now + GOODBYE_MS);
     this.#info = { ...this.#info, standbyPort: null };
     this.#coordinator = null;
     this.#role = "guest";
     this.#candidates = [hostAddress, ...this.#options.candidates.filter((one) => one !== hostAddress)];
-    this.#standbys = [];
-    this.#record = null;
+    this.#seats = [];
+    this.#succession.end();
     this.#loseRound("Another node hosts the job now");
     this.#search(now);
   }
@@ -250,39 +264,33 @@ export class FleetNode {
   }
 
   #connect(): void {
-    const hasOthers = this.#candidates.length > 1 || this.#standbyPlace !== null;
+    const hasOthers = this.#candidates.length > 1 || this.#succession.place !== null;
     const connectMs = hasOthers ? CANDIDATE_MS : this.#options.settings.joinMs;
     this.#effects.push({ kind: "connect", address: this.#address, connectMs });
   }
 
-  #onLinked({ epoch, hostId }: Extract<FleetEvent, { kind: "linked" }>): void {
+  #onLinked({ epoch, hostId }: Extract<FleetEvent, { kind: "linked" }>, now: InstantMs): void {
     this.#isLinked = true;
     this.#epoch = epoch;
     this.#hostId = hostId;
     this.#deadlines.clear("search");
-    if (this.#agent.kind === "joined") {
-      this.#effects.push({ kind: "send", message: { kind: "join", info: this.#info } });
-    }
-    if (this.#leaving !== null) {
-      this.#effects.push({ kind: "send", message: { kind: "leave", ...this.#leaving } });
-    }
+    this.#sayAgain(now);
   }
 
   #hear(message: HostMessage, now: InstantMs): void {
     switch (message.kind) {
       case "standbys":
-        this.#standbys = message.standbys;
-        // The round that it knew gave the right to go on to others.
-        if (this.#standbyPlace === null) this.#record = null;
-        return;
+        return this.#succession.appoint(message.standbys);
       case "record":
-        this.#record = message.record;
-        return;
+        return this.#succession.settle(message);
+      case "propose":
+        this.#succession.accept(message);
+        return this.#tellHost({ kind: "accepted", proposal: message.proposal }, now);
       case "job-over":
         return this.#endJob(message.outcome);
       default:
         this.#news(message);
-        if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
+        if (this.#role === "guest" && this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
     }
   }
 
@@ -317,7 +325,7 @@ export class FleetNode {
 
   #onHostLost(end: LinkEnd, now: InstantMs): void {
     const text = `The job's host at ${this.#address} was lost: ${end.text}`;
-    const canGoOn = this.#options.settings.failover && this.#standbys.length > 0;
+    const canGoOn = this.#options.settings.failover && this.#succession.standbys.length > 0;
     if (!canGoOn && this.#wasSeated) {
       if (this.#agent.kind !== "in-round") return this.#fail(text);
       this.#candidates = [];
@@ -325,8 +333,8 @@ export class FleetNode {
       return this.#loseRound(text);
     }
     if (canGoOn) {
-      this.#candidates = whereToLook(this.#standbys, this.#standbyPlace, this.#candidates);
-      this.#dead = end.kind === "dead" ? [assertDefined(this.#hostId)] : [];
+      this.#candidates = this.#succession.whereToLook(this.#candidates);
+      this.#deadHost = end.kind === "dead" ? assertDefined(this.#hostId) : null;
       this.#loseRound(text);
       if (this.#candidates.length === 0) return this.#takeOver(now);
       this.#say(`Looking for the job's stand-by host at ${this.#candidates[0]}`);
@@ -334,22 +342,16 @@ export class FleetNode {
     this.#search(now);
   }
 
-  /** This node's place among the stand-bys; null: it is none. */
-  get #standbyPlace(): number | null {
-    const place = this.#standbys.findIndex(({ nodeId }) => nodeId === this.#info.nodeId);
-    return place < 0 || this.#record === null ? null : place;
-  }
-
   #takeOver(now: InstantMs): void {
-    const previous = assertDefined(this.#record ?? undefined, "A stand-by has the job's record");
-    const place = assertDefined(this.#standbyPlace ?? undefined, "A stand-by has its place");
-    this.#selfAddress = hostOf(this.#standbys[place]!.address);
-    this.#say("This node hosts the job now");
-    this.#beginToHost({ epoch: standbyNumber(previous, place), previous, dead: this.#dead }, now);
+    const { chain, standbys, place, isHandedOver } = this.#succession;
     // Where a new host may begin, and where another stand-by may have taken over on the other side of a cut.
-    const others = this.#standbys.map(({ address }) => address);
-    const ownAddress = others[place]!;
-    this.#standbys = [];
+    const others = standbys.map(({ address }) => address);
+    const ownAddress = others[assertDefined(place ?? undefined, "A stand-by has its place")]!;
+    this.#selfAddress = hostOf(ownAddress);
+    this.#say("This node hosts the job now");
+    this.#succession.end();
+    const epoch = standbyNumber(chain[0]!, place!);
+    this.#beginToHost({ epoch, chain, deadHost: this.#deadHost, wasHostLost: !isHandedOver }, now);
     this.#effects.push({ kind: "herald", addresses: [...this.#options.candidates, ...others], ownAddress });
   }
 
@@ -370,7 +372,7 @@ export class FleetNode {
 
   #tryNext(now: InstantMs): void {
     this.#candidate++;
-    const isStandby = this.#standbyPlace !== null;
+    const isStandby = this.#succession.place !== null;
     if (isStandby && this.#candidate >= this.#candidates.length) return this.#takeOver(now);
     if (this.#candidates.length > 1 || isStandby) this.#connect();
     else this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));

@@ -1,6 +1,5 @@
 /** Whether a round may begin now, and with how many nodes. */
 
-import { type JobRecord, mayFormNext } from "./job_record.ts";
 import type { NodeInfo } from "./ranks.ts";
 import { type JobSettings, roundSize } from "./settings.ts";
 
@@ -15,11 +14,14 @@ export interface FormingSituation {
   readonly settings: JobSettings;
   /** Those who wait for a round. */
   readonly ready: readonly NodeInfo[];
-  readonly record: JobRecord;
-  /** Nodes of the last round that are known to be dead. */
+  /** They give the right to form it (`ballot.ts`). */
+  readonly mayForm: boolean;
+  /** Nodes of the last round. */
+  readonly before: readonly string[];
+  /** Those of them that are known to be dead. */
   readonly dead: ReadonlySet<string>;
-  /** A round was formed before, here or by another host. */
-  readonly hasFormed: boolean;
+  /** No round was formed before, neither here nor by another host. */
+  readonly isFirst: boolean;
   /** This host has taken the job over and has not formed a round yet. */
   readonly isTakeover: boolean;
   /** Somebody is here who has not joined yet. */
@@ -27,15 +29,14 @@ export interface FormingSituation {
 }
 
 export function decideForming(situation: FormingSituation): Forming {
-  const { settings, ready, record, dead, hasFormed, isTakeover, isAnyPending } = situation;
-  const here = new Set(ready.map(({ nodeId }) => nodeId));
-  const mayForm = settings.failover !== true || mayFormNext(record, here, dead);
+  const { settings, ready, mayForm, before, dead, isFirst, isTakeover, isAnyPending } = situation;
   const size = mayForm ? roundSize(ready.length, settings) : null;
   if (size === null) return { kind: "too-few" };
   if (ready.length >= settings.nodesMax) return { kind: "form", size };
-  if (!hasFormed) return { kind: "wait", size, lastCall: "first" };
+  if (isFirst) return { kind: "wait", size, lastCall: "first" };
   // Those who are known to be gone are not waited for, only those who are here or may still come over.
-  const haveAllComeOver = record.seats.every((nodeId) => here.has(nodeId) || dead.has(nodeId));
+  const here = new Set(ready.map(({ nodeId }) => nodeId));
+  const haveAllComeOver = before.every((nodeId) => here.has(nodeId) || dead.has(nodeId));
   if (isTakeover && !haveAllComeOver) return { kind: "wait", size, lastCall: "takeover" };
   return isAnyPending ? { kind: "wait", size, lastCall: null } : { kind: "form", size };
 }

@@ -1,36 +1,28 @@
-/**
- * What a job has come to, as far as it must outlive its host: whoever takes over goes on from here. It also decides who
- * may: two sides of a cut must never both form the next round.
- */
+/** What a job has come to, as far as it must outlive its host, and how its hosts and rounds are numbered. */
 
-export interface JobRecord {
-  /** Number of the host that formed its round (`formedNumber`). */
+/** Names a round that a host proposed. Later rounds of a job have a higher epoch, or the same and a higher number. */
+export interface RoundId {
+  /** Number of the host that proposed it (`formedNumber`). */
   readonly epoch: number;
-  /** Number of the last round; −1 is written as 0 with no seats. */
   readonly round: number;
-  readonly restarts: number;
-  /** Node ids of the last round, in the order of their ranks. */
-  readonly seats: readonly string[];
-  /** Node id of the host that formed it. */
+  /** Node id of that host. */
   readonly hostId: string;
 }
 
-/**
- * Whether `present` may form the round after `record`'s. Of the last round's nodes that are not known to be dead a
- * majority must be there, or half of them with the one that was its host: so at most one side of any cut can, and each
- * round passes the right on to its own nodes.
- */
-export function mayFormNext(
-  record: JobRecord,
-  present: ReadonlySet<string>,
-  dead: ReadonlySet<string>,
-): boolean {
-  const seats = record.seats.filter((nodeId) => !dead.has(nodeId));
-  const votes = seats.filter((nodeId) => present.has(nodeId)).length;
-  if (2 * votes === seats.length) {
-    return seats.length === 0 || present.has(record.hostId);
-  }
-  return 2 * votes > seats.length;
+/** Whoever takes a job over goes on from here. */
+export interface JobRecord extends RoundId {
+  readonly restarts: number;
+  /** Node ids of the round, in the order of their ranks; empty: there was none. */
+  readonly seats: readonly string[];
+}
+
+export function isSameRound(a: RoundId, b: RoundId): boolean {
+  return a.epoch === b.epoch && a.round === b.round && a.hostId === b.hostId;
+}
+
+/** Whether `a` can't be a successor of `b`. */
+export function isNotAfter(a: RoundId, b: RoundId): boolean {
+  return a.epoch < b.epoch || (a.epoch === b.epoch && a.round <= b.round);
 }
 
 /**
@@ -44,12 +36,12 @@ const NUMBERS_PER_HOST = 8;
 export const FRESH_HOST_NUMBER = 1;
 
 /** Of a host that has formed a round, itself, after the one of `previous`. */
-export function formedNumber(previous: JobRecord | null): number {
+export function formedNumber(previous: RoundId | null): number {
   return (previous?.epoch ?? 0) + NUMBERS_PER_HOST;
 }
 
 /** Of the stand-by in this place, from 0, that has taken over from the host that formed `previous`. */
-export function standbyNumber(previous: JobRecord, place: number): number {
+export function standbyNumber(previous: RoundId, place: number): number {
   return previous.epoch - 2 - place;
 }
 

@@ -49,15 +49,18 @@ export class LoneNode {
       selfAddress: null,
       fallbackAddress: "127.0.0.1",
       epoch: 1,
-      previous: null,
-      dead: [],
+      chain: [],
+      deadHost: null,
+      wasHostLost: false,
+      silenceMs: 0,
+      stopMs: 0,
     });
     this.#coordinator.step({ kind: "start" }, 0);
   }
 
   /** What the agent is told when it says `request`. */
   request(request: MeetingRequest, now: InstantMs): MeetingNews[] {
-    const message = request.kind === "join" ? { ...request, info: this.#info } : request;
+    const message = request.kind === "join" ? { ...request, info: this.#info, memory: null } : request;
     return this.#newsOf(this.#coordinator.step({ kind: "said", nodeId: NODE_ID, message }, now), now);
   }
 

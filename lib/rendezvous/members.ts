@@ -90,21 +90,16 @@ export class Members {
     );
   }
 
-  /** Whether somebody is here who has not joined yet. */
-  get isAnyPending(): boolean {
-    return [...this.#members.values()].some(({ state, leaving }) => state === "pending" && leaving === null);
+  /** Who is here and has not joined yet. */
+  get pending(): string[] {
+    return [...this.#members.values()].flatMap(({ nodeId, state, leaving }) =>
+      state === "pending" && leaving === null ? [nodeId] : []
+    );
   }
 
   /** Everybody who does not leave. */
   get staying(): string[] {
     return [...this.#members.values()].filter(({ leaving }) => leaving === null).map(({ nodeId }) => nodeId);
-  }
-
-  /** `count` of the ready: first those of `previous`, then by arrival. */
-  firstReady(count: number, previous: ReadonlySet<string>): NodeInfo[] {
-    const { ready } = this;
-    const known = ready.filter(({ nodeId }) => previous.has(nodeId));
-    return [...known, ...ready.filter(({ nodeId }) => !previous.has(nodeId))].slice(0, count);
   }
 
   nameOf(nodeId: string): string {
@@ -114,10 +109,10 @@ export class Members {
     return isAmbiguous ? `Node ${nodeId}` : `Node ${name}`;
   }
 
-  /** Those of `nodeIds`, but for the host, that could take the job over, in their order. */
+  /** Those of `nodeIds`, but for the host, that are here and could take the job over, in their order. */
   standbys(nodeIds: readonly string[]): Standby[] {
     return nodeIds.flatMap((nodeId) => {
-      const port = this.#get(nodeId).info?.standbyPort ?? null;
+      const port = this.#members.get(nodeId)?.info?.standbyPort ?? null;
       if (port === null || nodeId === this.#options.selfId) return [];
       const address = this.addressOf(nodeId);
       return [{ nodeId, address: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}` }];

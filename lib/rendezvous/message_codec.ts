@@ -7,7 +7,8 @@
 import { concat, fromUtf8, utf8 } from "../core/bytes.ts";
 import type { SignalName } from "../core/errors.ts";
 import { SIGNAL_NUMBERS } from "../core/errors.ts";
-import type { JobRecord } from "./job_record.ts";
+import type { Memory } from "./ballot.ts";
+import type { JobRecord, RoundId } from "./job_record.ts";
 import { JsonFields, MessageError } from "./json_fields.ts";
 import type { JobOutcome, LocalFailure, MeetingNews, MeetingRequest, Seat, StorePlace } from "./meeting.ts";
 import type { NodeInfo } from "./ranks.ts";
@@ -20,11 +21,18 @@ export interface Message {
 /** From a node to the host. */
 export type NodeMessage =
   | Exclude<MeetingRequest, { kind: "join" }>
-  | { readonly kind: "join"; readonly info: NodeInfo };
+  /** `memory`: of the rounds that this node accepted; null: none. */
+  | { readonly kind: "join"; readonly info: NodeInfo; readonly memory: Memory | null }
+  /** Answer to `propose`. */
+  | { readonly kind: "accepted"; readonly proposal: RoundId };
 
 /** What an agent asks, as its node says it. */
-export function toNodeMessage(request: MeetingRequest, info: NodeInfo): NodeMessage {
-  return request.kind === "join" ? { ...request, info } : request;
+export function toNodeMessage(
+  request: MeetingRequest,
+  info: NodeInfo,
+  memory: Memory | null = null,
+): NodeMessage {
+  return request.kind === "join" ? { ...request, info, memory } : request;
 }
 
 /** A node that can take the job over. */
@@ -39,8 +47,23 @@ export type HostMessage =
   | MeetingNews
   /** Who takes over, in this order, if the host is lost. */
   | { readonly kind: "standbys"; readonly standbys: readonly Standby[] }
-  /** For those who may have to: what the job has come to. */
-  | { readonly kind: "record"; readonly record: JobRecord };
+  /** For those who may have to: what the job has come to. `isHandedOver`: they do have to, the host leaves. */
+  | { readonly kind: "record"; readonly record: JobRecord; readonly isHandedOver: boolean }
+  /**
+   * A round that begins if all accept it, answered by `accepted`. `bases`: the rounds whose nodes give the right to it;
+   * `record`: all of it, for those who may have to take over; null for the others.
+   */
+  | {
+    readonly kind: "propose";
+    readonly proposal: RoundId;
+    readonly bases: readonly RoundId[];
+    readonly record: JobRecord | null;
+  };
+
+/** Whether it is for the node's agent; all else is for the node itself, which may have to take the job over. */
+export function isNews(message: HostMessage): message is MeetingNews {
+  return message.kind !== "standbys" && message.kind !== "record" && message.kind !== "propose";
+}
 
 /** torchrun's agents take part: from now on the nodes meet by their record, in the host's store. The host's last word. */
 export interface ShareMessage {
@@ -55,6 +78,7 @@ const NODE_TYPES: Readonly<Record<NodeMessage["kind"], number>> = {
   "succeeded": 5,
   "cleared": 6,
   "leave": 7,
+  "accepted": 8,
 };
 
 const HOST_TYPES: Readonly<Record<(HostMessage | ShareMessage)["kind"], number>> = {
@@ -67,6 +91,7 @@ const HOST_TYPES: Readonly<Record<(HostMessage | ShareMessage)["kind"], number>>
   "standbys": 39,
   "record": 40,
   "share": 41,
+  "propose": 42,
 };
 
 export function encodeNodeMessage(message: NodeMessage): Message {
@@ -85,7 +110,7 @@ export function decodeNodeMessage({ type, payload }: Message): NodeMessage | nul
   const { fields, attachment } = fieldsOf(payload, kind);
   switch (kind) {
     case "join":
-      return { kind, info: nodeInfo(fields.object("info")) };
+      return { kind, info: nodeInfo(fields.object("info")), memory: memoryOf(fields.objectOrNull("memory")) };
     case "store-served":
       return { kind, round: fields.count("round"), store: storePlace(fields.object("store")) };
     case "running":
@@ -97,6 +122,8 @@ export function decodeNodeMessage({ type, payload }: Message): NodeMessage | nul
       return { kind, round: fields.count("round"), report: attachment };
     case "leave":
       return { kind, signal: signalOf(fields), scope: fields.oneOf("scope", ["node", "job"]) };
+    case "accepted":
+      return { kind, proposal: roundIdOf(fields.object("proposal")) };
   }
 }
 
@@ -151,9 +178,22 @@ export function decodeHostMessage({ type, payload }: Message): HostMessage | Sha
         })),
       };
     case "record":
-      return { kind, record: recordOf(fields.object("record")) };
+      return {
+        kind,
+        record: recordOf(fields.object("record")),
+        isHandedOver: fields.flag("isHandedOver"),
+      };
     case "share":
       return { kind };
+    case "propose": {
+      const record = fields.objectOrNull("record");
+      return {
+        kind,
+        proposal: roundIdOf(fields.object("proposal")),
+        bases: fields.objects("bases").map(roundIdOf),
+        record: record === null ? null : recordOf(record),
+      };
+    }
   }
 }
 
@@ -245,11 +285,14 @@ export function decodeRecord(bytes: Uint8Array): JobRecord {
 }
 
 function recordOf(fields: JsonFields): JobRecord {
-  return {
-    epoch: fields.count("epoch"),
-    round: fields.count("round"),
-    restarts: fields.count("restarts"),
-    seats: fields.texts("seats"),
-    hostId: fields.text("hostId"),
-  };
+  return { ...roundIdOf(fields), restarts: fields.count("restarts"), seats: fields.texts("seats") };
+}
+
+function roundIdOf(fields: JsonFields): RoundId {
+  return { epoch: fields.count("epoch"), round: fields.count("round"), hostId: fields.text("hostId") };
+}
+
+function memoryOf(fields: JsonFields | null): Memory | null {
+  if (fields === null) return null;
+  return { first: roundIdOf(fields.object("first")), latest: roundIdOf(fields.object("latest")) };
 }

@@ -2,7 +2,8 @@
 
 import { EXIT_CODES, exitCodeOfSignal, type SignalName } from "../core/errors.ts";
 import { durationText } from "../core/time.ts";
-import type { JobOutcome } from "./meeting.ts";
+import type { JobOutcome, LocalFailure } from "./meeting.ts";
+import type { JobSettings } from "./settings.ts";
 import { clip, restartsText } from "./texts.ts";
 
 export function succeededAfter(restarts: number): JobOutcome {
@@ -17,6 +18,11 @@ export function stoppedBy(signal: SignalName): JobOutcome {
 /** `text` is null where it has been said. */
 export function failedWith(code: number, text: string | null): JobOutcome {
   return { code, level: "error", text: text === null ? null : clip(text), verdict: null };
+}
+
+/** A job whose workers' store can't be served; with one node its agent has said why. */
+export function notServed({ exitCode, text }: LocalFailure, { nodesMax }: JobSettings): JobOutcome {
+  return failedWith(exitCode, nodesMax === 1 ? null : text);
 }
 
 /** For a node whose workers are done, when others have not come to an end for so long. */

@@ -43,6 +43,17 @@ export function orderNodes(nodes: readonly NodeInfo[], previous: readonly string
   return [...places.filter((node) => node !== undefined), ...newcomers];
 }
 
+/** `count` of those who are there: first those of the round before, then by arrival. */
+export function firstNodes(
+  nodes: readonly NodeInfo[],
+  count: number,
+  previous: readonly string[],
+): readonly NodeInfo[] {
+  const before = new Set(previous);
+  const known = nodes.filter(({ nodeId }) => before.has(nodeId));
+  return [...known, ...nodes.filter(({ nodeId }) => !before.has(nodeId))].slice(0, count);
+}
+
 /** The places of all nodes, which are in the order of their group ranks. */
 export function seatsOf(
   nodes: readonly NodeInfo[],

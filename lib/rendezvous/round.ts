@@ -1,7 +1,7 @@
 /** One round of a job on all its nodes: from the choice of its members until nothing of it is alive. */
 
 import type { InstantMs } from "../core/time.ts";
-import type { LocalFailure } from "./meeting.ts";
+import type { LocalFailure, StorePlace } from "./meeting.ts";
 import type { NodeInfo } from "./ranks.ts";
 
 /** `placing`: the workers' store is being opened. `judging`: everything has ended, the reports are being read. */
@@ -28,6 +28,8 @@ export class Round {
   readonly nodes: readonly NodeInfo[];
   readonly seats: readonly string[];
   phase: Phase = "placing";
+  /** The workers' store, once it is open. */
+  store: StorePlace | null = null;
   /** The first that was told. */
   failure: LocalFailure | null = null;
   readonly lost: LostSeat[] = [];

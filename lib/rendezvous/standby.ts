@@ -1,8 +1,9 @@
 /** Who takes a job over when its host is lost. */
 
+import type { Memory } from "./ballot.ts";
 import type { CoordinatorEffect } from "./coordinator_events.ts";
-import type { JobRecord } from "./job_record.ts";
-import type { Standby } from "./message_codec.ts";
+import { isSameRound, type JobRecord, type RoundId } from "./job_record.ts";
+import type { HostMessage, Standby } from "./message_codec.ts";
 
 /** How many nodes stand by. */
 const STANDBYS_MAX = 3;
@@ -19,16 +20,42 @@ export function appointStandbys(
   present: readonly string[],
 ): { readonly standbys: readonly Standby[]; readonly effects: Tell[] } {
   const standbys = able.slice(0, STANDBYS_MAX);
-  const records = standbys.map(({ nodeId }): Tell => ({
-    ...{ kind: "tell", nodeId },
-    message: { kind: "record", record },
-  }));
+  const records = tellRecord(record, standbys, false);
   const guests = present.filter((nodeId) => nodeId !== record.hostId);
   return { standbys, effects: [...records, ...guests.map((nodeId) => tellStandbys(nodeId, standbys))] };
 }
 
+/** `isHandedOver`: the host leaves the job to them. */
+export function tellRecord(
+  record: JobRecord,
+  standbys: readonly Standby[],
+  isHandedOver: boolean,
+): Tell[] {
+  return standbys.map(({ nodeId }): Tell => ({
+    ...{ kind: "tell", nodeId },
+    message: { kind: "record", record, isHandedOver },
+  }));
+}
+
 export function tellStandbys(nodeId: string, standbys: readonly Standby[]): Tell {
   return { kind: "tell", nodeId, message: { kind: "standbys", standbys } };
+}
+
+/** Proposes a round to `nodeIds`; those who stand by (`able`, the first of them) learn all of it. */
+export function tellProposal(
+  record: JobRecord,
+  bases: readonly RoundId[],
+  { nodeIds, able }: { readonly nodeIds: readonly string[]; readonly able: readonly Standby[] },
+): Tell[] {
+  const { epoch, round, hostId } = record;
+  const standbys = new Set(able.slice(0, STANDBYS_MAX).map(({ nodeId }) => nodeId));
+  return nodeIds.map((nodeId): Tell => ({
+    ...{ kind: "tell", nodeId },
+    message: {
+      ...{ kind: "propose", proposal: { epoch, round, hostId }, bases },
+      record: standbys.has(nodeId) ? record : null,
+    },
+  }));
 }
 
 type SendOver = Extract<CoordinatorEffect, { kind: "tell" | "dismiss" }>;
@@ -45,17 +72,79 @@ export function sendOver(nodeIds: readonly string[], selfId: string, address: st
   ]);
 }
 
-/**
- * Where a node looks for a new host, in order. A stand-by (`place` is its own) gives those before it their chance, and has
- * none to look for if it is the first; all others try every stand-by and then where the host was `before`.
- */
-export function whereToLook(
-  standbys: readonly Standby[],
-  place: number | null,
-  before: readonly string[],
-): readonly string[] {
-  const addresses = standbys.map(({ address }) => address);
-  return place === null ? [...addresses, ...before] : addresses.slice(0, place);
+/** What a node knows of its job's rounds, and whether it is to take the job over. */
+export class Succession {
+  readonly #nodeId: string;
+  #memory: Memory | null = null;
+  /** The rounds from which this node would go on as the host; empty: it has no right to. */
+  #chain: readonly JobRecord[] = [];
+  #standbys: readonly Standby[] = [];
+  #isHandedOver = false;
+  #hasHosted = false;
+
+  constructor(nodeId: string) {
+    this.#nodeId = nodeId;
+  }
+
+  get memory(): Memory | null {
+    return this.#memory;
+  }
+
+  get chain(): readonly JobRecord[] {
+    return this.#chain;
+  }
+
+  get standbys(): readonly Standby[] {
+    return this.#standbys;
+  }
+
+  /** The host left the job to those who stand by. */
+  get isHandedOver(): boolean {
+    return this.#isHandedOver;
+  }
+
+  /** This node's place among the stand-bys; null: it is none. */
+  get place(): number | null {
+    const place = this.#standbys.findIndex(({ nodeId }) => nodeId === this.#nodeId);
+    return place < 0 || this.#chain.length === 0 || this.#hasHosted ? null : place;
+  }
+
+  /** A round is proposed: it may begin without a word more to this node. */
+  accept({ proposal, bases, record }: Extract<HostMessage, { kind: "propose" }>): void {
+    this.#memory = { first: this.#memory?.first ?? proposal, latest: proposal };
+    const before = bases.map((base) => this.#chain.find((one) => isSameRound(one, base)));
+    const chain = [...before, record ?? undefined].filter((one) => one !== undefined);
+    this.#chain = chain.length > bases.length ? chain : [];
+  }
+
+  /** A round has begun, and this node would go on from it. */
+  settle({ record, isHandedOver }: Extract<HostMessage, { kind: "record" }>): void {
+    this.#chain = [record];
+    this.#isHandedOver = isHandedOver;
+  }
+
+  appoint(standbys: readonly Standby[]): void {
+    this.#standbys = standbys;
+    // The round that it knew gave the right to go on to others.
+    if (this.place === null) this.#chain = [];
+  }
+
+  /** It hosts or has hosted the job, at the port that it had for that: it will not another time. */
+  end(): void {
+    this.#hasHosted = true;
+    this.#standbys = [];
+    this.#chain = [];
+  }
+
+  /**
+   * Where to look for a new host, in order. A stand-by gives those before it their chance, and has none to look for if it
+   * is the first; all others try every stand-by and then where the host was `before`.
+   */
+  whereToLook(before: readonly string[]): readonly string[] {
+    const others = this.#standbys.filter(({ nodeId }) => nodeId !== this.#nodeId);
+    const addresses = others.map(({ address }) => address);
+    return this.place === null ? [...addresses, ...before] : addresses.slice(0, this.place);
+  }
 }
 
 /** The host of HOST:PORT. */

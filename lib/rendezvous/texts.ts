@@ -19,6 +19,13 @@ export function lostText({ host, reason }: LostSeat): string {
   return `Node ${host} was lost: ${reason}`;
 }
 
+/** Why a job ends that has another host by now. */
+export function hostLostText(maxRestarts: number): string {
+  return maxRestarts === 0
+    ? "The job's host was lost, and it may not be restarted (--max-restarts=0)"
+    : `The job's host was lost, and the job was restarted ${maxRestarts} times before (--max-restarts)`;
+}
+
 /** "3 nodes (a, b, c)". */
 export function nodesText(nodes: readonly NodeInfo[]): string {
   const count = nodes.length === 1 ? "1 node" : `${nodes.length} nodes`;

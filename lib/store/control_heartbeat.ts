@@ -39,6 +39,7 @@ export class Heartbeat {
   #pingId = 0;
   /** When the ping that was not answered yet was sent. */
   #openSince: InstantMs | undefined;
+  #provedAt: InstantMs = -Infinity;
   #estimates: ClockEstimate[] = [];
 
   constructor(settings: HeartbeatSettings) {
@@ -59,6 +60,11 @@ export class Heartbeat {
     return best;
   }
 
+  /** The other side kept the session at this instant or later: when the last ping that it answered was sent. */
+  get provedAt(): InstantMs {
+    return this.#provedAt;
+  }
+
   /** A connection begins. */
   start(now: InstantMs): void {
     this.#heardAt = now;
@@ -74,6 +80,7 @@ export class Heartbeat {
   /** A ping was answered; `theirs`: what the other side's clock showed. */
   answered(id: number, theirs: InstantMs, now: InstantMs): void {
     if (this.#openSince === undefined || id !== this.#pingId) return;
+    this.#provedAt = this.#openSince;
     const roundTripMs = now - this.#openSince;
     this.#openSince = undefined;
     this.#estimates.push({ offsetMs: theirs - (now - roundTripMs / 2), errorMs: roundTripMs / 2 });

@@ -111,9 +111,12 @@ export class ControlInitiator {
   #connection: Connection | null = null;
   #attempts = 0;
   #pauseMs = PAUSE_MS_MIN;
-  #lastProblem = "";
+  #lastProblem = "did not answer";
   /** Of the session, once welcomed. */
   #sessionId = "";
+  /** The host began or resumed it at this instant or later. */
+  #keptAt: InstantMs = 0;
+  #greetedAt: InstantMs = 0;
   #epoch: number;
   #effects: InitiatorEffect[] = [];
 
@@ -140,12 +143,12 @@ export class ControlInitiator {
         this.#connect(now);
         break;
       case "connected":
-        if (this.#connection?.id === event.connection) this.#greet(this.#connection, event.nonce);
+        if (this.#connection?.id === event.connection) this.#greet(this.#connection, event.nonce, now);
         break;
       case "connectFailed":
         if (this.#connection?.id !== event.connection) break;
         this.#connection = null;
-        if (this.#state === "welcomed" && event.wasRefused) this.#end({ kind: "hostIsGone" });
+        if (this.#state === "welcomed" && event.wasRefused) this.#end(this.#endOfRefused(now));
         else this.#retry(event.problem, now);
         break;
       case "received":
@@ -192,11 +195,12 @@ export class ControlInitiator {
     this.#effects.push({ kind: "connect", connection: this.#attempts });
   }
 
-  #greet(connection: Connection, nonce: Uint8Array): void {
+  #greet(connection: Connection, nonce: Uint8Array, now: InstantMs): void {
     assert(nonce.length === NONCE_BYTES && connection.nonce === null, "Not the nonce of a new connection");
     const { self, secret, instance } = this.#options;
     const { version, jobId, nodeId, hostAddress, settingsHash } = self;
     connection.nonce = nonce;
+    this.#greetedAt = now;
     this.#write(CONTROL_PREAMBLE);
     this.#send({
       kind: "hello",
@@ -271,6 +275,7 @@ export class ControlInitiator {
     connection.decoder.allowMessages();
     this.#state = "welcomed";
     this.#sessionId = sessionId;
+    this.#keptAt = this.#greetedAt;
     this.#epoch = epoch;
     this.#pauseMs = PAUSE_MS_MIN;
     this.#deadlines.clear("attempt");
@@ -340,10 +345,15 @@ export class ControlInitiator {
     this.#report(this.#session.wake(now));
   }
 
+  /** Nobody listens there: the host is gone, but whether this session was on then is only known if it was just kept. */
+  #endOfRefused(now: InstantMs): InitiatorEnd {
+    const keptAt = Math.max(this.#keptAt, this.#session.provedAt);
+    return { kind: now < keptAt + this.#options.heartbeat.silenceMs ? "hostIsGone" : "notResumed" };
+  }
+
   #giveUp(): void {
     if (this.#state === "welcomed") return this.#end({ kind: "notResumed" });
-    const problem = this.#lastProblem === "" ? "did not answer" : this.#lastProblem;
-    this.#end({ kind: "unreachable", problem, attempts: this.#attempts });
+    this.#end({ kind: "unreachable", problem: this.#lastProblem, attempts: this.#attempts });
   }
 
   /** Carries out what the session says. */

@@ -80,6 +80,11 @@ export class ControlSession {
     return this.#heartbeat.clock;
   }
 
+  /** The other side kept the session at this instant or later, as its answers to our pings show. */
+  get provedAt(): InstantMs {
+    return this.#heartbeat.provedAt;
+  }
+
   /** A connection is there, whose other side has received `theirReceived` messages. @throws {PeerError} It can't have. */
   open(theirReceived: number, now: InstantMs): SessionNews[] {
     assert(!this.#isOpen, "The session has a connection already");

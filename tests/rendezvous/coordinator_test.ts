@@ -457,24 +457,77 @@ Deno.test("Node ranks that were given twice are warned about and decide nothing"
   assertEquals(job.world, "ab");
 });
 
-Deno.test("Who takes over goes on with rounds and restarts, and waits for those who follow", () => {
-  const previous = { epoch: 1, hostId: "a", round: 4, restarts: 2, seats: ["a", "b", "c"] };
-  const job = new ScriptedJob({ nodesMin: 2, nodesMax: 3, failover: true }, {
-    ...{ host: node("b"), epoch: 2, previous, dead: ["a"] },
+const LAST_ROUND = { epoch: 1, hostId: "a", round: 4, restarts: 2, seats: ["a", "b", "c"] };
+
+/** Node b, which has taken over from a. `size`: MIN:MAX. */
+function takenOver(size: `${number}:${number}`, options: { wasHostLost: boolean; maxRestarts?: number }) {
+  const [nodesMin, nodesMax] = size.split(":").map(Number) as [number, number];
+  const { wasHostLost, maxRestarts = 3 } = options;
+  return new ScriptedJob({ nodesMin, nodesMax, maxRestarts, failover: true }, {
+    ...{ host: node("b"), epoch: 2, chain: [LAST_ROUND], deadHost: "a", wasHostLost },
   });
+}
+
+Deno.test("Who takes over goes on with rounds and restarts, and waits for those who follow", () => {
+  const job = takenOver("2:3", { wasHostLost: true });
   job.later(10_000);
-  assertEquals(job.world, null, "one of two is no majority");
+  assertEquals(job.world, null, "one of three is no majority");
   job.come("c");
   assertEquals([job.world, job.restarts], ["bc", 2]);
   assertEquals(job.seats.get("b")?.round, 5);
 });
 
+Deno.test("A lost host costs a restart where every node is needed, one that handed over does not", () => {
+  for (const wasHostLost of [true, false]) {
+    const job = takenOver("3:3", { wasHostLost });
+    job.come("c", "x");
+    assertEquals([job.world, job.restarts], ["xbc", wasHostLost ? 3 : 2]);
+  }
+});
+
+Deno.test("A lost host ends the job for everybody when no restart is left", () => {
+  const job = takenOver("3:3", { wasHostLost: true, maxRestarts: 2 });
+  job.come("c", "x");
+  assertEquals([job.code("b"), job.code("c"), job.code("x")], [1, 1, 1]);
+  assertMatch(job.outcomes.get("c")?.text ?? "", /host was lost, and the job was restarted 2 times before/);
+});
+
+Deno.test("Whoever stands by hears of a restart before the next round, and of a job that is handed over", () => {
+  const job = running("2:3", "abc", { failover: true });
+  const recorded = () =>
+    job.effects.flatMap((effect) =>
+      effect.kind === "recorded" ? [[effect.record.restarts, effect.isHandedOver]] : []
+    );
+  job.stuck.add("b");
+  job.fail("c");
+  assertEquals(recorded(), []);
+  job.stuck.delete("b");
+  job.clear("b");
+  assertEquals(recorded(), [[1, false]]);
+  job.leave("a");
+  job.clear("a");
+  assertEquals(recorded().at(-1), [1, true]);
+});
+
 Deno.test("Who takes over never forms a round with newcomers alone", () => {
-  const previous = { epoch: 1, hostId: "a", round: 4, restarts: 2, seats: ["a", "b", "c"] };
-  const job = new ScriptedJob({ nodesMin: 2, nodesMax: 3, failover: true }, {
-    ...{ host: node("b"), epoch: 2, previous },
-  });
+  const job = takenOver("2:3", { wasHostLost: true });
   job.come("x", "y");
   job.later(10_000);
   assertEquals(job.world, null);
+});
+
+Deno.test("A round whose nodes are all lost is not followed before they must have ended it", () => {
+  const job = new ScriptedJob({ nodesMin: 1, nodesMax: 2, lastCallMs: 0 });
+  job.stuck.add("a");
+  job.come("b", "c");
+  job.step({ kind: "said", nodeId: "a", message: { kind: "leave", signal: "SIGTERM", scope: "node" } });
+  job.clear("a");
+  assertEquals([...job.seats.keys()].sort(), ["b", "c"]);
+  job.come("d");
+  job.stuck.add("c");
+  for (const nodeId of ["b", "c"]) job.gone(nodeId, "nothing was heard of it any more");
+  job.later(44_000);
+  assertEquals(job.seats.size, 0);
+  job.later(1_000);
+  assertEquals(job.world, "d");
 });

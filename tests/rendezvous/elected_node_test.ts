@@ -13,6 +13,7 @@ class Trial {
     settings: { ...SETTINGS, failover: "elected" },
     info: nodeInfo("a"),
     electorate: "etcd at e:2379",
+    ...{ silenceMs: 15_000, stopMs: 30_000 },
     selfAddress: "a",
     fallbackAddress: "a",
   });
@@ -43,7 +44,11 @@ class Trial {
 }
 
 const ARRIVED: ElectedEvent = { kind: "arrived", nodeId: "b", address: "b", hostAddress: "a" };
-const JOINED: ElectedEvent = { kind: "said", nodeId: "b", message: { kind: "join", info: nodeInfo("b") } };
+const JOINED: ElectedEvent = {
+  kind: "said",
+  nodeId: "b",
+  message: { kind: "join", info: nodeInfo("b"), memory: null },
+};
 
 function hosting(): Trial {
   const trial = new Trial();
@@ -171,6 +176,7 @@ Deno.test("ElectedNode: with --no-failover the loss of the host ends the job", (
   const node = new ElectedNode({
     settings: { ...SETTINGS, failover: false },
     ...{ info: nodeInfo("a"), electorate: "etcd", selfAddress: "a", fallbackAddress: "a" },
+    ...{ silenceMs: 15_000, stopMs: 30_000 },
   });
   const seat = {
     ...{

@@ -18,7 +18,7 @@ function fleetNode(nodeId: string) {
   const info = node(nodeId, { standbyPort: 40_000 });
   const machine = new FleetNode({
     ...{ settings: SETTINGS_HERE, info, candidates: ["10.0.0.1:29400"] },
-    ...{ selfAddress: null, fallbackAddress: "127.0.0.1" },
+    ...{ silenceMs: 15_000, stopMs: 30_000, selfAddress: null, fallbackAddress: "127.0.0.1" },
   });
   return (...events: FleetEvent[]): FleetEffect[] => events.flatMap((event) => machine.step(event, 0));
 }
@@ -30,11 +30,39 @@ function standby() {
     { kind: "start", role: "guest" },
     { kind: "linked", epoch: 8, hostId: "a" },
     { kind: "request", request: { kind: "join" } },
-    { kind: "heard", message: { kind: "record", record: RECORD } },
+    { kind: "heard", message: { kind: "record", record: RECORD, isHandedOver: false } },
     { kind: "heard", message: { kind: "standbys", standbys: STANDBYS } },
     { kind: "heard", message: { kind: "round", seat: SEAT } },
   );
   return step;
+}
+
+/** Hosts a, and lets nodes come, with their answers to what a round asks of them. */
+function host() {
+  const step = fleetNode("a");
+  const store = { address: "", port: 5, hostedByLauncher: true };
+  const steps = (...events: FleetEvent[]): FleetEffect[] => {
+    const effects = step(...events);
+    const answers = effects.flatMap((effect): FleetEvent[] => {
+      if (effect.kind === "news" && effect.news.kind === "serve-store") {
+        return [{ kind: "request", request: { kind: "store-served", round: effect.news.round, store } }];
+      }
+      if (effect.kind !== "tell" || effect.message.kind !== "propose") return [];
+      const { nodeId, message: { proposal } } = effect;
+      return [{ kind: "said", nodeId, message: { kind: "accepted", proposal } }];
+    });
+    return answers.length === 0 ? effects : [...effects, ...steps(...answers)];
+  };
+  steps({ kind: "start", role: "host" }, { kind: "request", request: { kind: "join" } });
+  const come = (nodeId: string) =>
+    steps(
+      { kind: "arrived", nodeId, address: "10.0.0.9", hostAddress: "10.0.0.1" },
+      {
+        ...{ kind: "said", nodeId },
+        message: { kind: "join", info: node(nodeId, { standbyPort: 4 }), memory: null },
+      },
+    );
+  return { step: steps, come };
 }
 
 const kinds = (effects: readonly FleetEffect[]) => effects.map(({ kind }) => kind);
@@ -69,14 +97,8 @@ Deno.test("A host yields only to a host that it can find", () => {
 });
 
 Deno.test("A host that yields sends its nodes to the other host, so that none of them takes its job over", () => {
-  const step = fleetNode("a");
-  step({ kind: "start", role: "host" }, { kind: "request", request: { kind: "join" } });
-  for (const nodeId of ["b", "c"]) {
-    step(
-      { kind: "arrived", nodeId, address: "10.0.0.9", hostAddress: "10.0.0.1" },
-      { kind: "said", nodeId, message: { kind: "join", info: node(nodeId, { standbyPort: 4 }) } },
-    );
-  }
+  const { step, come } = host();
+  for (const nodeId of ["b", "c"]) come(nodeId);
   const effects = step({ kind: "outranked", epoch: 1000, hostAddress: "10.0.0.2:40000" });
   const sent = effects.flatMap((effect) =>
     effect.kind === "tell" && effect.message.kind === "standbys"
@@ -107,22 +129,43 @@ Deno.test("A host that has yielded does not stand by again, since its port is cl
 });
 
 Deno.test("Nodes without a seat learn where the stand-bys are, and so do those who come later", () => {
-  const step = fleetNode("a");
-  step({ kind: "start", role: "host" }, { kind: "request", request: { kind: "join" } });
-  const told: string[] = [];
-  const come = (nodeId: string) => {
-    const info = node(nodeId, { standbyPort: 4 });
-    const address = "10.0.0.9";
-    const effects = step(
-      { kind: "arrived", nodeId, address, hostAddress: "10.0.0.1" },
-      { kind: "said", nodeId, message: { kind: "join", info } },
+  const { come } = host();
+  const told = (nodeId: string) =>
+    come(nodeId).flatMap((effect) =>
+      effect.kind === "tell" && effect.message.kind === "standbys" ? [effect.nodeId] : []
     );
-    for (const effect of effects) {
-      if (effect.kind === "tell" && effect.message.kind === "standbys") told.push(effect.nodeId);
-    }
-  };
-  for (const nodeId of ["b", "c"]) come(nodeId);
-  assertEquals(told, ["b", "c"]);
-  come("d");
-  assertEquals(told, ["b", "c", "d"]);
+  assertEquals([...told("b"), ...told("c")], ["b", "c"]);
+  assertEquals(told("d"), ["d"]);
+});
+
+Deno.test("A node says with its every join which rounds it has accepted, and forgets none when its host is lost", () => {
+  const step = fleetNode("b");
+  const first = { epoch: 8, round: 0, hostId: "a" }, latest = { ...first, round: 1 };
+  step(
+    { kind: "start", role: "guest" },
+    { kind: "linked", epoch: 8, hostId: "a" },
+    { kind: "request", request: { kind: "join" } },
+  );
+  const [answer] = step({
+    kind: "heard",
+    message: { kind: "propose", proposal: first, bases: [], record: null },
+  });
+  assertEquals(answer, { kind: "send", message: { kind: "accepted", proposal: first } });
+  step({ kind: "heard", message: { kind: "propose", proposal: latest, bases: [first], record: null } });
+  step({ kind: "link-ended", end: { kind: "lost", text: "it went" } });
+  const [join] = step({ kind: "linked", epoch: 6, hostId: "c" });
+  assert(join?.kind === "send" && join.message.kind === "join");
+  assertEquals(join.message.memory, { first, latest });
+});
+
+Deno.test("A stand-by that accepted a round which perhaps never began takes over with both, if it knows both", () => {
+  const next = { epoch: 8, hostId: "a", round: 1, restarts: 0, seats: ["a", "b"] };
+  const { restarts: _restarts, seats: _seats, ...proposal } = next;
+  const { restarts: _count, seats: _nodes, ...base } = RECORD;
+  for (const record of [next, null]) {
+    const step = standby();
+    step({ kind: "heard", message: { kind: "propose", proposal, bases: [base], record } });
+    const effects = step({ kind: "link-ended", end: { kind: "dead", text: "it went" } });
+    assertEquals(kinds(effects).includes("serve"), record !== null);
+  }
 });

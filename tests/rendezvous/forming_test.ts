@@ -9,19 +9,19 @@ function decide(ready: string, changes: Partial<FormingSituation> = {}) {
   return decideForming({
     settings: ELASTIC,
     ready: [...ready].map((id) => node(id)),
-    record: { epoch: 1, hostId: "a", round: 0, restarts: 0, seats: [] },
+    mayForm: true,
+    before: [],
     dead: new Set(),
-    hasFormed: false,
+    isFirst: true,
     isTakeover: false,
     isAnyPending: false,
     ...changes,
   });
 }
-const seats = (ids: string) => ({ epoch: 1, hostId: "a", round: 1, restarts: 0, seats: [...ids] });
 
 Deno.test("Fewer than MIN are too few, whatever else", () => {
   assertEquals(decide("a"), { kind: "too-few" });
-  assertEquals(decide("a", { hasFormed: true, record: seats("ab") }), { kind: "too-few" });
+  assertEquals(decide("a", { isFirst: false, before: [..."ab"] }), { kind: "too-few" });
 });
 
 Deno.test("The first round waits for the last call unless MAX are here", () => {
@@ -31,17 +31,17 @@ Deno.test("The first round waits for the last call unless MAX are here", () => {
 });
 
 Deno.test("Later rounds wait for those who are here and have not joined yet, for nobody else", () => {
-  const later = { hasFormed: true, record: seats("abc") };
+  const later = { isFirst: false, before: [..."abc"] };
   assertEquals(decide("ab", later), { kind: "form", size: 2 });
   assertEquals(decide("ab", { ...later, isAnyPending: true }), { kind: "wait", size: 2, lastCall: null });
 });
 
 Deno.test("A new host waits for those who may still come over, not for the dead", () => {
   const over = {
-    settings: { ...ELASTIC, nodesMin: 2, nodesMax: 5, failover: true },
-    ...{ hasFormed: true, isTakeover: true, record: seats("abcde") },
+    settings: { ...ELASTIC, nodesMin: 2, nodesMax: 5 },
+    ...{ isFirst: false, isTakeover: true, before: [..."abcde"] },
   };
-  assertEquals(decide("bc", over), { kind: "too-few" });
+  assertEquals(decide("bcd", { ...over, mayForm: false }), { kind: "too-few" });
   assertEquals(decide("bcd", over), { kind: "wait", size: 3, lastCall: "takeover" });
   assertEquals(decide("bcd", { ...over, dead: new Set("ae") }), { kind: "form", size: 3 });
 });

@@ -1,67 +1,26 @@
-/** The rule that keeps two sides of a cut from both going on, also tried on all small cases. */
-
 import { assert, assertEquals } from "@std/assert";
 import {
   formedNumber,
   FRESH_HOST_NUMBER,
   isFormedNumber,
+  isNotAfter,
+  isSameRound,
   type JobRecord,
-  mayFormNext,
   standbyNumber,
 } from "../../lib/rendezvous/job_record.ts";
 
-const record = (seats: string, hostId = "a"): JobRecord => ({
-  ...{ epoch: 1, round: 0, restarts: 0, seats: [...seats], hostId },
+const record = (epoch: number, round = 0, hostId = "a"): JobRecord => ({
+  ...{ epoch, round, hostId, restarts: 0, seats: ["a", "b"] },
 });
-const may = (seats: string, present: string, dead = "", hostId = "a") =>
-  mayFormNext(record(seats, hostId), new Set(present), new Set(dead));
+const formedBy = (previous: JobRecord | null) => record(formedNumber(previous));
 
-Deno.test("A majority of the last round's nodes may go on, and newcomers do not count", () => {
-  assertEquals(may("abc", "bc"), true);
-  assertEquals(may("abc", "c"), false);
-  assertEquals(may("abc", "cxyz"), false);
-  assertEquals(may("abcde", "cde"), true);
+Deno.test("Rounds are ordered by their host's number, then by their own", () => {
+  assert(isNotAfter(record(8, 3), record(8, 3, "b")));
+  assert(isNotAfter(record(8, 3), record(8, 4)));
+  assert(isNotAfter(record(8, 9), record(16, 4)));
+  assert(!isNotAfter(record(8, 5), record(8, 4)));
+  assertEquals([isSameRound(record(8), record(8)), isSameRound(record(8), record(8, 0, "b"))], [true, false]);
 });
-
-Deno.test("Half of them may if the last round's host is there", () => {
-  assertEquals(may("ab", "a"), true);
-  assertEquals(may("ab", "b"), false);
-  assertEquals(may("abcd", "ac"), true);
-  assertEquals(may("abcd", "cd"), false);
-});
-
-Deno.test("Who is known to be dead is not counted", () => {
-  assertEquals(may("ab", "b", "a"), true);
-  assertEquals(may("abcd", "cd", "a"), true);
-  assertEquals(may("abcd", "c", "a"), false);
-  assertEquals(may("abc", "x", "abc"), true, "of the dead none can go on elsewhere");
-});
-
-Deno.test("A job that has not begun may begin with anybody", () => {
-  assertEquals(may("", "xyz"), true);
-});
-
-Deno.test("Whatever the cut, at most one side may go on", () => {
-  for (let size = 1; size <= 6; size++) {
-    const seats = [..."abcdef"].slice(0, size);
-    for (let side = 0; side < 2 ** size; side++) {
-      for (let dead = 0; dead < 2 ** size; dead++) {
-        const isIn = (set: number) => (_: string, index: number) => (set >> index & 1) === 1;
-        const gone = seats.filter(isIn(dead));
-        const left = seats.filter(isIn(side)).filter((id) => !gone.includes(id));
-        const right = seats.filter((id) => !left.includes(id) && !gone.includes(id));
-        for (const hostId of seats) {
-          const one = may(seats.join(""), `${left.join("")}xy`, gone.join(""), hostId);
-          // The other side may know less of who is dead.
-          const other = may(seats.join(""), `${right.join("")}vw`, "", hostId);
-          assert(!(one && other), `${left} and ${right} of ${seats} with host ${hostId}, dead ${gone}`);
-        }
-      }
-    }
-  }
-});
-
-const formedBy = (previous: JobRecord | null) => ({ ...record("abcd"), epoch: formedNumber(previous) });
 
 Deno.test("standbyNumber() is above a fresh host's and below that of the host whose round is known", () => {
   const first = formedBy(null);

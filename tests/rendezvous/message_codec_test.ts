@@ -13,14 +13,21 @@ import {
 import { node } from "./scripted_job.ts";
 
 const STORE = { address: "fe80::1", port: 29_500, hostedByLauncher: true };
+const ROUND = { epoch: 2, round: 3, hostId: "a" };
 const BYTES = new Uint8Array([0, 1, 255, 0, 34]);
 
 const NODE_MESSAGES: readonly NodeMessage[] = [
   {
     kind: "join",
     info: node("a b\u0000ü", { interfaces: ["10.0.0.1", "::1"], nodeRank: 3, standbyPort: 9 }),
+    memory: null,
   },
-  { kind: "join", info: node("b", { address: "h", schedulerRank: 0, topologyKey: "", role: "r" }) },
+  {
+    kind: "join",
+    info: node("b", { address: "h", schedulerRank: 0, topologyKey: "", role: "r" }),
+    memory: { first: ROUND, latest: { ...ROUND, round: 4 } },
+  },
+  { kind: "accepted", proposal: ROUND },
   { kind: "store-served", round: 4, store: STORE },
   { kind: "running", round: 0 },
   { kind: "failed", round: 2, failure: { kind: "unrestartable", text: 'say "no"\n', exitCode: 137 } },
@@ -47,7 +54,9 @@ const HOST_MESSAGES: readonly HostMessage[] = [
   { kind: "job-over", outcome: { code: 143, level: "notice", text: "Stopped", verdict: BYTES } },
   { kind: "job-over", outcome: { code: 0, level: "info", text: null, verdict: null } },
   { kind: "standbys", standbys: [{ nodeId: "b", address: "[::1]:5" }] },
-  { kind: "record", record: { epoch: 2, round: 3, restarts: 1, seats: ["a", "b"], hostId: "a" } },
+  { kind: "record", record: { ...ROUND, restarts: 1, seats: ["a", "b"] }, isHandedOver: true },
+  { kind: "propose", proposal: ROUND, bases: [], record: null },
+  { kind: "propose", proposal: ROUND, bases: [ROUND], record: { ...ROUND, restarts: 0, seats: ["a"] } },
 ];
 
 for (const message of NODE_MESSAGES) {

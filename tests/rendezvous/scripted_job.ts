@@ -5,12 +5,14 @@
 
 import { assert } from "../../lib/core/assert.ts";
 import type { SignalName } from "../../lib/core/errors.ts";
+import type { Memory } from "../../lib/rendezvous/ballot.ts";
 import { Coordinator } from "../../lib/rendezvous/coordinator.ts";
 import type {
   CoordinatorEffect,
   CoordinatorEvent,
   CoordinatorOptions,
 } from "../../lib/rendezvous/coordinator_events.ts";
+import type { RoundId } from "../../lib/rendezvous/job_record.ts";
 import type { JobOutcome, LocalFailure, Seat } from "../../lib/rendezvous/meeting.ts";
 import type { HostMessage } from "../../lib/rendezvous/message_codec.ts";
 import type { NodeInfo } from "../../lib/rendezvous/ranks.ts";
@@ -55,6 +57,8 @@ export class ScriptedJob {
   /** Nodes that do not clear up, nor answer otherwise. */
   readonly stuck = new Set<string>();
   readonly #infos = new Map<string, NodeInfo>();
+  /** What the nodes keep in mind of the rounds that they accepted. */
+  readonly #memories = new Map<string, Memory>();
   readonly #reports: boolean;
   readonly #queue: CoordinatorEvent[] = [];
   now = 0;
@@ -67,14 +71,20 @@ export class ScriptedJob {
   ) {
     this.#reports = reports;
     this.#infos.set(host.nodeId, host);
+    for (const { seats, ...round } of options.chain ?? []) {
+      for (const nodeId of seats) this.#accept(nodeId, round);
+    }
     this.coordinator = new Coordinator({
       settings: { ...SETTINGS, ...settings },
       selfId: host.nodeId,
       selfAddress: "10.0.0.1",
       fallbackAddress: "127.0.0.1",
       epoch: 1,
-      previous: null,
-      dead: [],
+      chain: [],
+      deadHost: null,
+      wasHostLost: false,
+      silenceMs: 15_000,
+      stopMs: 30_000,
       ...options,
     });
     this.step({ kind: "start" });
@@ -113,7 +123,8 @@ export class ScriptedJob {
   }
 
   join(nodeId: string): void {
-    this.step({ kind: "said", nodeId, message: { kind: "join", info: this.#infos.get(nodeId)! } });
+    const memory = this.#memories.get(nodeId) ?? null;
+    this.step({ kind: "said", nodeId, message: { kind: "join", info: this.#infos.get(nodeId)!, memory } });
   }
 
   /** A local worker failed. */
@@ -188,9 +199,20 @@ export class ScriptedJob {
     return this.effects.flatMap((effect) => (effect.kind === "say" ? [effect.text] : []));
   }
 
+  #accept(nodeId: string, { epoch, round, hostId }: RoundId): void {
+    const latest = { epoch, round, hostId };
+    this.#memories.set(nodeId, { first: this.#memories.get(nodeId)?.first ?? latest, latest });
+  }
+
   #hear(nodeId: string, message: HostMessage): void {
     if (this.stuck.has(nodeId)) return;
     switch (message.kind) {
+      case "propose":
+        this.#accept(nodeId, message.proposal);
+        return this.step({
+          ...{ kind: "said", nodeId },
+          message: { kind: "accepted", proposal: message.proposal },
+        });
       case "serve-store": {
         const store = { address: "", port: 29_500, hostedByLauncher: true };
         const { round } = message;

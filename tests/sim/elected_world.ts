@@ -221,6 +221,7 @@ export class ElectedWorld {
       },
       info,
       electorate: "etcd",
+      ...{ silenceMs: this.faults.ttlMs, stopMs: 1_000 },
       selfAddress: id,
       fallbackAddress: id,
     });
@@ -356,6 +357,7 @@ export class ElectedWorld {
       case "judge-job":
         return this.#later(node, 1, () => this.#step(node, { kind: "judged-job", verdict: null }));
       case "say":
+      case "probe":
         return;
       default:
         return unreachable(effect);

@@ -139,7 +139,7 @@ export class FleetChecks {
     if (said === null) return;
     if (said.kind === "join" || said.kind === "leave") {
       if (said.kind === "leave" || !isMember) heard.first ??= "other";
-    } else if (isMember && said.round === heard.round) {
+    } else if (said.kind !== "accepted" && isMember && said.round === heard.round) {
       if (said.kind === "succeeded" || said.kind === "cleared") heard.done.add(nodeId);
       if (said.kind === "cleared") heard.first ??= "other";
       if (said.kind === "failed") {

@@ -56,6 +56,8 @@ export interface GlueParts {
   readonly info: NodeInfo;
   readonly endpoints: readonly string[];
   readonly heartbeat: HeartbeatSettings;
+  /** So long a node takes at most to end its workers. */
+  readonly stopMs: number;
   readonly port: Port | null;
   readonly hostings: Hosting[];
   readonly onNews: (news: MeetingNews, hosting: Hosting | null) => void;
@@ -82,6 +84,8 @@ export class SimFleet {
     this.#parts = parts;
     this.#node = new FleetNode({
       settings,
+      silenceMs: parts.heartbeat.silenceMs,
+      stopMs: parts.stopMs,
       info,
       candidates: endpoints,
       selfAddress: null,
@@ -166,6 +170,15 @@ export class SimFleet {
       case "hang-up":
         this.#link?.loop.post({ kind: "end" });
         return;
+      case "probe": {
+        const { network, process } = this.#parts;
+        return network.dial(process, effect.address, (answer) => {
+          if (answer === "refused") {
+            process.post(() => this.#loop.post({ kind: "proved-dead", nodeId: effect.nodeId }));
+          } else answer.close(0);
+          return false;
+        });
+      }
       case "drop-link":
         this.#link?.close();
         this.#link = null;

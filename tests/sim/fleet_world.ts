@@ -114,6 +114,7 @@ export class FleetWorld {
     };
     const launcher = new Launcher(
       {
+        stopMs: shutdownTimeoutMs + GROUP_GRACE_MS + KILL_WAIT_MS,
         ...{ process, network: this.#network, prng: this.#prng.split(), settings, info, heartbeat, port },
         endpoints: [`10.0.0.1:${PORT}`],
         hostings: this.#hostings,
@@ -260,9 +261,10 @@ export class FleetWorld {
       const isInRound = this.#alive.some((one) =>
         one.hosting === hosting && one.round === round && one.alive.length > 0
       );
-      const isSpare = launcher.isSpare && this.#alive.some((one) => one.alive.length > 0);
+      const isWorkDone = this.#alive.some((one) => one.alive.length > 0);
+      const isSpare = launcher.isSpare && isWorkDone;
       // A host without fail-over that was told to leave stays for the others.
-      const staysAsHost = launcher.wasSignalled && launcher.fleet.hosting !== null && running.size > 0;
+      const staysAsHost = launcher.wasSignalled && launcher.fleet.hosting !== null && isWorkDone;
       assert(
         (hosting !== null && isInRound) || isSpare || staysAsHost,
         `${launcher.nodeId} neither runs nor has ended`,

@@ -1,0 +1,203 @@
+/**
+ * Who may form a job's next round, so that two sides of a cut never both do. A host proposes a round to its nodes and to
+ * those who gave it the right to form it; it begins when all of them have accepted, and each keeps in mind what it
+ * accepted last. The right is given by the nodes of the round before, each of which has one vote:
+ *
+ * - more than half of them are there; or
+ * - more than half of all but one that is proved dead: the host of that round, for whoever takes over from it, or one of
+ *   the others, for that host itself; or
+ * - just half of them with that host itself, once none of the others can have taken it for dead while it was not.
+ *
+ * A node that has accepted a later round than the host knows of has no vote, nor has one that was started again and has
+ * forgotten what it accepted. Any two ways of getting the right for the same next round then share a node that was in
+ * both, and it can have voted only once: the argument is that of Paxos (Lamport, "The Part-Time Parliament", 1998), with
+ * the nodes of each round as the acceptors of the next.
+ *
+ * A host that takes over may know a round that was proposed and perhaps never began. It needs the right of the one before
+ * and of that one too: `chain` has both.
+ */
+
+import type { InstantMs } from "../core/time.ts";
+import { isNotAfter, isSameRound, type JobRecord, type RoundId } from "./job_record.ts";
+
+/** What a node keeps in mind of the rounds that it accepted, since it was started. */
+export interface Memory {
+  readonly first: RoundId;
+  readonly latest: RoundId;
+}
+
+export type Right =
+  | { readonly kind: "granted" }
+  | { readonly kind: "refused" }
+  /** Not before then, unless one of the others proves dead or comes back. */
+  | { readonly kind: "later"; readonly at: InstantMs };
+
+export interface BallotOptions {
+  readonly selfId: string;
+  /** False: somebody else sees to it that there is one host only. */
+  readonly isOn: boolean;
+  /** Rounds of other hosts that this one goes on from, each proposed on the one before it; empty: it begins the job. */
+  readonly chain: readonly JobRecord[];
+  /** The last of those hosts, if it is proved dead. */
+  readonly deadHost: string | null;
+  /** After so long without an answer every node gives its host up. */
+  readonly silenceMs: number;
+}
+
+const GRANTED: Right = { kind: "granted" };
+const REFUSED: Right = { kind: "refused" };
+
+export class Ballot {
+  readonly #options: BallotOptions;
+  #chain: readonly JobRecord[];
+  /** This host formed the last round of the chain. */
+  #isOwn = false;
+  readonly #memories = new Map<string, Memory>();
+  /** Nodes of the last round that left it in good order, and will never vote for anybody else. */
+  readonly #left = new Set<string>();
+  readonly #dead = new Set<string>();
+  /** Nodes of the last round whose sessions broke, and when they were heard last. */
+  readonly #lost = new Map<string, InstantMs>();
+  #proposal: JobRecord | null = null;
+  /** Who must accept it, and who did. */
+  readonly #asked = new Set<string>();
+  readonly #accepted = new Set<string>();
+
+  constructor(options: BallotOptions) {
+    this.#options = options;
+    this.#chain = options.chain;
+    if (options.deadHost !== null) this.#dead.add(options.deadHost);
+  }
+
+  /** Rounds whose nodes' votes are needed. */
+  get bases(): readonly RoundId[] {
+    return this.#chain.map(({ epoch, round, hostId }) => ({ epoch, round, hostId }));
+  }
+
+  /** Nodes of the last round that are proved dead. */
+  get dead(): ReadonlySet<string> {
+    return this.#dead;
+  }
+
+  /** A node has come, with what it keeps in mind; null: nothing. */
+  hear(nodeId: string, memory: Memory | null): void {
+    if (memory === null) return void this.#memories.delete(nodeId);
+    this.#memories.set(nodeId, memory);
+    // One that was started again says nothing of the one that is lost.
+    if (!this.#chain.some((base) => wasThere(memory, base))) return;
+    this.#lost.delete(nodeId);
+    this.#dead.delete(nodeId);
+  }
+
+  /** Its session is over; `inOrder`: it meant to go. */
+  lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): void {
+    const memory = this.#memories.get(nodeId);
+    this.#memories.delete(nodeId);
+    if (!this.#chain.some(({ seats }) => seats.includes(nodeId))) return;
+    if (inOrder && memory !== undefined && this.#isKnown(memory.latest)) this.#left.add(nodeId);
+    else this.#lost.set(nodeId, lastHeard);
+  }
+
+  proveDead(nodeId: string): void {
+    if (this.#lost.has(nodeId)) this.#dead.add(nodeId);
+  }
+
+  /** Whether a node may have a seat: what it accepted last must not be a later round than those known here. */
+  isEligible(nodeId: string): boolean {
+    const memory = this.#memories.get(nodeId);
+    return !this.#options.isOn || memory === undefined || this.#isKnown(memory.latest);
+  }
+
+  /** Whether those who are ready give the right to form the next round; of those who are `pending` nothing is known. */
+  right(ready: readonly string[], pending: readonly string[], now: InstantMs): Right {
+    let right = GRANTED;
+    if (!this.#options.isOn) return right;
+    for (const base of this.#chain) {
+      const one = this.#rightOf(base, ready, pending, now);
+      if (one.kind === "refused") return one;
+      if (one.kind === "later") right = one;
+    }
+    return right;
+  }
+
+  /** Proposes a round to its nodes and to whoever of those who are `ready` has a vote: they are to accept it. */
+  propose(proposal: JobRecord, ready: readonly string[]): readonly string[] {
+    this.#proposal = proposal;
+    this.#asked.clear();
+    this.#accepted.clear();
+    for (const nodeId of proposal.seats) this.#asked.add(nodeId);
+    if (!this.#options.isOn) return [];
+    const voters = ready.filter((nodeId) => this.#chain.some((base) => this.#hasVote(nodeId, base)));
+    for (const nodeId of voters) this.#asked.add(nodeId);
+    return [...this.#asked];
+  }
+
+  accept(nodeId: string, round: RoundId): void {
+    if (this.#proposal === null || !isSameRound(round, this.#proposal)) return;
+    this.#memories.set(nodeId, { first: this.#memories.get(nodeId)?.first ?? round, latest: round });
+    this.#accepted.add(nodeId);
+  }
+
+  /** Whether a node must accept the proposed round, or did. */
+  isAsked(nodeId: string): boolean {
+    return this.#asked.has(nodeId);
+  }
+
+  get isAccepted(): boolean {
+    return !this.#options.isOn || this.#asked.size === this.#accepted.size;
+  }
+
+  /** Once all have accepted, the next round needs this one's nodes' votes. Null: not yet, or it was settled before. */
+  settle(): JobRecord | null {
+    const proposal = this.#proposal;
+    if (proposal === null || !this.isAccepted || this.#chain.at(-1) === proposal) return null;
+    this.#chain = [proposal];
+    this.#isOwn = true;
+    for (const nodes of [this.#left, this.#dead, this.#lost]) nodes.clear();
+    return proposal;
+  }
+
+  #rightOf(
+    base: JobRecord,
+    ready: readonly string[],
+    pending: readonly string[],
+    now: InstantMs,
+  ): Right {
+    const seats = base.seats.filter((nodeId) => !this.#left.has(nodeId));
+    const voters = new Set(ready.filter((nodeId) => this.#hasVote(nodeId, base)));
+    if (seats.length === 0 || 2 * voters.size > seats.length) return GRANTED;
+    const isOwn = this.#isOwn && base.hostId === this.#options.selfId;
+    const mayLeaveOut = seats.some((nodeId) => this.#dead.has(nodeId) && (isOwn || nodeId === base.hostId));
+    if (mayLeaveOut && 2 * voters.size > seats.length - 1) return GRANTED;
+    if (!isOwn || 2 * voters.size < seats.length) return REFUSED;
+    // Who has a session can find this host dead when it is: only of those who lost it long ago none can.
+    const others = seats.filter((nodeId) => !voters.has(nodeId));
+    if (!others.every((nodeId) => this.#lost.has(nodeId) && !pending.includes(nodeId))) return REFUSED;
+    const at = Math.max(...others.map((nodeId) => this.#lost.get(nodeId)!)) + this.#options.silenceMs;
+    return at <= now ? GRANTED : { kind: "later", at };
+  }
+
+  #hasVote(nodeId: string, base: JobRecord): boolean {
+    const memory = this.#memories.get(nodeId);
+    return memory !== undefined && wasThere(memory, base) && this.#isKnown(memory.latest) &&
+      base.seats.includes(nodeId);
+  }
+
+  /**
+   * Whether a node that accepted this last is bound by nothing but what is known here: what is older than the round that
+   * began last can't begin any more, nor can what its own host has proposed another round after.
+   */
+  #isKnown(round: RoundId): boolean {
+    const [first] = this.#chain;
+    if (first !== undefined && isNotAfter(round, first)) return true;
+    const known = this.#proposal === null ? this.#chain : [...this.#chain, this.#proposal];
+    return known.some(({ hostId, epoch, round: number }) =>
+      hostId === round.hostId && epoch === round.epoch && round.round <= number
+    );
+  }
+}
+
+/** Whether a node with this memory runs since before `base` was proposed, or accepted it first of all. */
+function wasThere({ first }: Memory, base: RoundId): boolean {
+  return isSameRound(first, base) || !isNotAfter(base, first);
+}

@@ -1,0 +1,155 @@
+/**
+ * The nodes that wait for a job's next round: whether it may be formed, of whom, and what is proposed to them. Keeps what
+ * the job has come to.
+ */
+
+import type { InstantMs } from "../core/time.ts";
+import { Ballot, type Memory, type Right } from "./ballot.ts";
+import type { CoordinatorEffect, CoordinatorOptions } from "./coordinator_events.ts";
+import { decideForming, type Forming } from "./forming.ts";
+import { formedNumber, type JobRecord, type RoundId } from "./job_record.ts";
+import type { Members } from "./members.ts";
+import { doubleNodeRanks, firstNodes, type NodeInfo, orderNodes } from "./ranks.ts";
+import type { Round } from "./round.ts";
+import { tellProposal } from "./standby.ts";
+import { doubleRankText, waitingText } from "./texts.ts";
+
+export interface Proposal {
+  readonly round: number;
+  /** In the order of their group ranks. */
+  readonly nodes: readonly NodeInfo[];
+  /** Tells those who are to accept it, and what is odd about it. */
+  readonly effects: readonly CoordinatorEffect[];
+}
+
+export class Gathering {
+  readonly #options: CoordinatorOptions;
+  readonly #members: Members;
+  readonly #ballot: Ballot;
+  #record: JobRecord;
+  /** Number of the round that is proposed next. */
+  #nextRound: number;
+  /** The job came from another host, and this one has not formed a round yet. */
+  #isTakeover: boolean;
+  /** Until then nodes of which nothing is heard may still run the last round. */
+  #closedUntil: InstantMs = -Infinity;
+
+  constructor(options: CoordinatorOptions, members: Members) {
+    const { epoch, selfId: hostId, settings, chain } = options;
+    this.#options = options;
+    this.#members = members;
+    this.#ballot = new Ballot({ ...options, isOn: settings.failover === true });
+    const previous = chain.at(-1);
+    this.#isTakeover = previous !== undefined;
+    this.#nextRound = previous === undefined ? 0 : previous.round + 1;
+    this.#record = previous ?? { epoch, hostId, round: 0, restarts: 0, seats: [] };
+    // Where every node is needed, the loss of one is a failure like a worker's.
+    if (options.wasHostLost && settings.nodesMin === settings.nodesMax) this.addRestart();
+  }
+
+  /** What the job has come to: the last round that began, and the restarts until now. */
+  get record(): JobRecord {
+    return this.#record;
+  }
+
+  addRestart(): JobRecord {
+    return this.#record = { ...this.#record, restarts: this.#record.restarts + 1 };
+  }
+
+  /** What is waited for. */
+  get waitingText(): string {
+    return waitingText(this.#members.ready, this.#record.seats, this.#options.settings);
+  }
+
+  /** Those who wait for a round and may have a seat in it. */
+  get eligible(): NodeInfo[] {
+    return this.#members.ready.filter(({ nodeId }) => this.#ballot.isEligible(nodeId));
+  }
+
+  join(nodeId: string, info: NodeInfo, memory: Memory | null): void {
+    this.#members.join(nodeId, info);
+    this.#ballot.hear(nodeId, memory);
+  }
+
+  /** A node's session is over (`Ballot.lose`). */
+  lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): CoordinatorEffect[] {
+    this.#ballot.lose(nodeId, inOrder, lastHeard);
+    const [place] = this.#members.standbys([nodeId]);
+    const isOfInterest = this.#options.settings.failover === true && !inOrder && place !== undefined;
+    this.#members.remove(nodeId);
+    return isOfInterest ? [{ kind: "probe", ...place }] : [];
+  }
+
+  /**
+   * A round is over. If all its nodes were lost, together they may run it until each has noticed and has ended its
+   * workers; while one of them is here it can't go on.
+   */
+  close(round: Round, now: InstantMs): void {
+    const { silenceMs, stopMs } = this.#options;
+    if (round.lost.length === round.seats.length) this.#closedUntil = now + silenceMs + stopMs;
+  }
+
+  proveDead(nodeId: string): void {
+    this.#ballot.proveDead(nodeId);
+  }
+
+  /** `rightAt`: the right to form a round comes by itself then; null: it is there, or does not come so. */
+  decide(now: InstantMs): { readonly forming: Forming; readonly rightAt: InstantMs | null } {
+    const ready = this.eligible;
+    const { pending } = this.#members;
+    const right: Right = now < this.#closedUntil
+      ? { kind: "later", at: this.#closedUntil }
+      : this.#ballot.right(ready.map(({ nodeId }) => nodeId), pending, now);
+    const forming = decideForming({
+      settings: this.#options.settings,
+      ready,
+      mayForm: right.kind === "granted",
+      before: this.#record.seats,
+      dead: this.#ballot.dead,
+      isFirst: this.#nextRound === 0,
+      isTakeover: this.#isTakeover,
+      isAnyPending: pending.length > 0,
+    });
+    return { forming, rightAt: right.kind === "later" ? right.at : null };
+  }
+
+  propose(size: number): Proposal {
+    const { selfId: hostId, chain } = this.#options;
+    const before = this.#record.seats;
+    const ready = this.eligible;
+    const nodes = orderNodes(firstNodes(ready, size, before), before);
+    const seats = nodes.map(({ nodeId }) => nodeId);
+    const round = this.#nextRound++;
+    const epoch = formedNumber(chain.at(-1) ?? null);
+    const record = { epoch, round, hostId, restarts: this.#record.restarts, seats };
+    const able = this.#members.standbys(before.length === 0 ? seats : before);
+    const nodeIds = this.#ballot.propose(record, ready.map(({ nodeId }) => nodeId));
+    const [double] = doubleNodeRanks(nodes);
+    const warnings: CoordinatorEffect[] = double === undefined
+      ? []
+      : [{ kind: "say", level: "warning", text: doubleRankText(double) }];
+    const proposals = tellProposal(record, this.#ballot.bases, { nodeIds, able });
+    return { round, nodes, effects: [...warnings, ...proposals] };
+  }
+
+  isAsked(nodeId: string): boolean {
+    return this.#ballot.isAsked(nodeId);
+  }
+
+  accept(nodeId: string, proposal: RoundId): void {
+    this.#ballot.accept(nodeId, proposal);
+  }
+
+  get isAccepted(): boolean {
+    return this.#ballot.isAccepted;
+  }
+
+  /** Makes the proposed round the job's last, once all have accepted it; does nothing before, or another time. */
+  settle(): CoordinatorEffect[] {
+    const record = this.#ballot.settle();
+    if (record === null) return [];
+    this.#isTakeover = false;
+    this.#record = record;
+    return [{ kind: "formed", record, ...this.#members.whoFollow(record.seats) }];
+  }
+}
