@@ -23,7 +23,7 @@ interface Joined {
   readonly bytes: number | null;
 }
 
-/** 128 of PyTorch's take a minute and a half. */
+/** 128 of PyTorch's take a minute and a half, if they don't get in each other's way so long that they give up. */
 const PYTORCH: Side = {
   name: "PyTorch",
   join: async (agents) => {
@@ -69,7 +69,16 @@ async function compareJoins(sides: readonly Side[]): Promise<void> {
   const pytorch = new Map<number, number>();
   for (const side of sides) {
     for (const agents of side.agents) {
-      const { seconds, bytes } = await side.join(agents);
+      const startedAt = performance.now();
+      const joined = await side.join(agents).catch((error: Error) => error);
+      if (joined instanceof Error) {
+        const spent = ((performance.now() - startedAt) / 1000).toFixed(0);
+        console.log(
+          `  ${side.name.padEnd(10)}${`${agents}`.padStart(6)}  not done after ${spent} s: ${joined.message}`,
+        );
+        continue;
+      }
+      const { seconds, bytes } = joined;
       if (side === PYTORCH) pytorch.set(agents, seconds);
       const reference = pytorch.get(agents);
       const ratio = side === PYTORCH || reference === undefined
@@ -137,11 +146,12 @@ async function outputOf(commandLine: readonly string[]): Promise<string> {
     env: { TORCH_CPP_LOG_LEVEL: "ERROR" },
     stdin: "null",
     stdout: "piped",
-    stderr: "inherit",
+    stderr: "piped",
   });
-  const { code, stdout } = await command.output();
-  if (code !== 0) throw new Error(`${commandLine.join(" ")} ended with ${code}`);
-  return new TextDecoder().decode(stdout);
+  const { code, stdout, stderr } = await command.output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes).trim();
+  if (code !== 0) throw new Error(text(stderr).split("\n").at(-1) ?? `it ended with ${code}`);
+  return text(stdout);
 }
 
 await main();
