@@ -1,11 +1,12 @@
 /**
- * Shows what this node waits for: on a terminal one line that is kept up to date with the time that is left, in a log a
- * line when something has changed, but not often.
+ * Shows what this node waits for: on a terminal one line that is kept up to date with the time that is left, in a log what
+ * `agent/waiting_log.ts` has to say.
  */
 
 import type { SayLevel } from "../agent/effect.ts";
+import { WaitingLog, waitingText } from "../agent/waiting_log.ts";
 import { utf8 } from "../core/bytes.ts";
-import { durationText, type InstantMs } from "../core/time.ts";
+import type { InstantMs } from "../core/time.ts";
 import type { LineMix, MixedStream } from "../logs/line_mix.ts";
 import type { Waiting } from "../rendezvous/meeting.ts";
 import { monotonicNow } from "./clock.ts";
@@ -16,8 +17,6 @@ export interface WaitingLineOptions {
   readonly say: (level: SayLevel, text: string) => void;
 }
 
-/** Between two lines in a log. */
-const LOG_LINE_MS = 10_000;
 /** Between two states of the line on a terminal. */
 const REFRESH_MS = 1_000;
 
@@ -25,8 +24,8 @@ export class WaitingLine {
   readonly #options: WaitingLineOptions;
   #waiting: Waiting | null = null;
   #since: InstantMs = 0;
-  #saidText = "";
-  #saidAt = -Infinity;
+  readonly #log = new WaitingLog();
+  #logTimer: ReturnType<typeof setTimeout> | undefined;
   #stream: MixedStream | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -39,20 +38,24 @@ export class WaitingLine {
     if (waiting === null && this.#waiting === null) return;
     this.#waiting = waiting;
     this.#since = monotonicNow();
-    if (!this.#options.console.isTerminal) return this.#sayChanges();
+    if (!this.#options.console.isTerminal) return this.#toLog(this.#log.tell(waiting, this.#since));
     if (waiting === null) return this.#clear();
     this.#stream ??= this.#options.console.addStream({ label: { kind: "none" }, isAlone: false });
     this.#timer ??= setInterval(() => this.#draw(), REFRESH_MS);
     this.#draw();
   }
 
-  #sayChanges(): void {
-    const now = monotonicNow();
-    const waiting = this.#waiting;
-    if (waiting === null || waiting.text === this.#saidText || now - this.#saidAt < LOG_LINE_MS) return;
-    this.#saidText = waiting.text;
-    this.#saidAt = now;
-    this.#options.say("notice", waitingText(waiting, 0));
+  #toLog(line: string | null): void {
+    if (line !== null) this.#options.say("notice", line);
+    clearTimeout(this.#logTimer);
+    const due = this.#log.nextWakeup();
+    if (due === undefined) return;
+    this.#logTimer = setTimeout(
+      () => this.#toLog(this.#log.wake(monotonicNow())),
+      Math.max(0, Math.ceil(due - monotonicNow())),
+    );
+    // Whoever ends while it waits is not held up by it.
+    Deno.unrefTimer(this.#logTimer);
   }
 
   /** The line is a progress bar to the console: who writes a whole line erases it, and it comes back. */
@@ -69,10 +72,4 @@ export class WaitingLine {
     this.#stream?.end();
     this.#stream = undefined;
   }
-}
-
-/** "Waiting for nodes: 1 of 2 is here (a), for up to 9 min 58 s", `sinceMs` after it was told. */
-function waitingText({ text, leftMs }: Waiting, sinceMs: number): string {
-  const left = leftMs === null ? "" : `, for up to ${durationText(Math.max(0, leftMs - sinceMs))}`;
-  return `Waiting ${text}${left}`;
 }
