@@ -11,7 +11,7 @@ import type { OptionName, Origin, ParsedOptions } from "./options.ts";
 import { nearestWord } from "./nearest_word.ts";
 import { checkRendezvousConf, parseRendezvousConf } from "./rendezvous_conf.ts";
 import { BACKENDS, chooseRendezvous, type RendezvousChoice } from "./rendezvous_choice.ts";
-import { parseEndpoint, parseSignalNames } from "./values.ts";
+import { parseEndpoint, parseNodes, parseSignalNames } from "./values.ts";
 
 /** Each check adds to the lists. */
 interface Findings {
@@ -124,9 +124,19 @@ function noticeUnusedPlaces(parsed: ParsedOptions, choice: RendezvousChoice, { n
       if (choice.backend !== "static") noticeOverruled(given("rdzvBackend"), master, notices);
       else if (given("rdzvEndpoint") !== undefined) noticeOverruled(given("rdzvEndpoint"), master, notices);
   }
-  if (choice.backend !== "static" && parsed.values.nodeRank !== 0) {
-    notices.push(`${given("nodeRank")} is not used: ranks are fixed by hand only with static rendezvous`);
-  }
+  noticeUnusedRank(parsed, choice, notices);
+}
+
+/** Among several of our own agents `--node-rank` decides the order (c10d, etcd-v3), with static rendezvous the rank. */
+function noticeUnusedRank(parsed: ParsedOptions, choice: RendezvousChoice, notices: string[]): void {
+  const { nodeRank, nnodes, rdzvConf } = parsed.values;
+  if (choice.backend === "static" || nodeRank === 0) return;
+  const nodes = parseNodes(nnodes), conf = parseRendezvousConf(rdzvConf);
+  const isFile = conf.kind === "value" && conf.value.get("store_type")?.toLowerCase() === "file";
+  const isAlone = nodes.kind === "value" && nodes.value.max === 1;
+  if (!isAlone && !isFile && choice.backend !== "etcd" && choice.backend !== "etcd-v2") return;
+  const why = isAlone ? "there is one node" : "in torchrun's own rendezvous it decides nothing";
+  notices.push(`${givenName(parsed, "nodeRank")} is not used: ${why}`);
 }
 
 function checkMessages(parsed: ParsedOptions, { problems }: Findings): void {

@@ -35,21 +35,25 @@ export function checkRendezvousConf(
   backend: string,
 ): { readonly problems: readonly UsageProblem[]; readonly notices: readonly string[] } {
   const problems: UsageProblem[] = [];
-  const notices: string[] = [];
+  const unknown: string[] = [];
   const known = KEYS[backend];
   for (const [key, value] of conf) {
     const kind = known?.[key];
     if (kind !== undefined && !isOfKind(value, kind)) {
       problems.push({ message: `${quote(key)} in --rdzv-conf must be ${WANTED[kind]}: got ${quote(value)}` });
     } else if (!ALL_KEYS.includes(key)) {
-      const nearest = nearestWord(key, ALL_KEYS);
-      notices.push(
-        `No rendezvous back end knows ${quote(key)} in --rdzv-conf; it is ignored` +
-          (nearest === null ? "" : `. Did you mean ${quote(nearest)}?`),
-      );
+      unknown.push(key);
     }
   }
-  return { problems, notices };
+  return { problems, notices: unknown.length === 0 ? [] : [unknownText(unknown)] };
+}
+
+/** One notice for all of them. */
+function unknownText(keys: readonly string[]): string {
+  const meant = keys.map((key) => nearestWord(key, ALL_KEYS)).filter((key) => key !== null);
+  const hint = meant.length === 0 ? "" : `. Did you mean ${meant.map(quote).join(", ")}?`;
+  const verb = keys.length === 1 ? "it is" : "they are";
+  return `No rendezvous back end knows ${keys.map(quote).join(", ")} in --rdzv-conf; ${verb} ignored${hint}`;
 }
 
 type Kind =

@@ -46,8 +46,20 @@ Deno.test("checkCombinations() says which address and port do not count", () => 
   ]);
   assertEquals(findings(["--rdzv-backend=c10d", "--master-port=2", "--node-rank=1"]).notices, [
     "--rdzv-backend takes precedence: --master-port does not count",
-    "--node-rank is not used: ranks are fixed by hand only with static rendezvous",
+    "--node-rank is not used: there is one node",
   ]);
+});
+
+Deno.test("checkCombinations() says where --node-rank decides nothing, and not where it decides the order", () => {
+  const notices = (...args: string[]) =>
+    findings(["--nnodes=2", "--node-rank=1", "--rdzv-endpoint=h", ...args]).notices;
+  assertEquals(notices("--rdzv-backend=c10d"), []);
+  assertEquals(notices("--rdzv-backend=etcd-v3"), []);
+  for (const args of [["--rdzv-backend=etcd-v2"], ["--rdzv-backend=c10d", "--rdzv-conf=store_type=file"]]) {
+    assertEquals(notices(...args), [
+      "--node-rank is not used: in torchrun's own rendezvous it decides nothing",
+    ]);
+  }
 });
 
 Deno.test("checkCombinations() refuses back ends and endpoints that cannot be used", () => {

@@ -44,11 +44,13 @@ Deno.test("checkRendezvousConf() leaves another back end's values alone", () => 
   assertEquals(checkRendezvousConf(conf, "etcd-v2"), { problems: [], notices: [] });
 });
 
-Deno.test("checkRendezvousConf() tells of keys that nobody knows", () => {
+Deno.test("checkRendezvousConf() tells of all keys that nobody knows at once", () => {
   const { problems, notices } = checkRendezvousConf(new Map([["joint_timeout", "5"], ["zzz", "1"]]), "c10d");
   assertEquals(problems, []);
   assertEquals(notices, [
-    'No rendezvous back end knows "joint_timeout" in --rdzv-conf; it is ignored. Did you mean "join_timeout"?',
+    'No rendezvous back end knows "joint_timeout", "zzz" in --rdzv-conf; they are ignored. Did you mean "join_timeout"?',
+  ]);
+  assertEquals(checkRendezvousConf(new Map([["zzz", "1"]]), "c10d").notices, [
     'No rendezvous back end knows "zzz" in --rdzv-conf; it is ignored',
   ]);
 });
