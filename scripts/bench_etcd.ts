@@ -53,7 +53,7 @@ async function takeOverMs(
   second.election.ask({ kind: "stand", address: "second:1" });
   await second.until(({ kind }) => kind === "host-is");
   const start = performance.now();
-  if (how === "leave") first.election.ask({ kind: "leave", over: false });
+  if (how === "leave") first.election.ask({ kind: "leave", over: false, exitCode: null });
   else first.close();
   if (how === "proof") second.election.ask({ kind: "host-died", epoch: 1 });
   const end = await second.until(({ kind }) => kind === "elected");

@@ -176,19 +176,21 @@ export class Agent {
   }
 
   #onRoundOver(
-    { round, text, needsReport }: Extract<MeetingNews, { kind: "round-over" }>,
+    { round, text, needsReport, withinMs }: Extract<MeetingNews, { kind: "round-over" }>,
     now: InstantMs,
   ): AgentEffect[] {
-    if (this.#seat?.round !== round || this.#roundOver !== undefined) return [];
-    this.#roundOver = { needsReport };
+    const isFurther = this.#roundOver !== undefined;
+    if (this.#seat?.round !== round) return [];
+    if (isFurther && (withinMs === undefined || this.#phase !== "working")) return [];
+    this.#roundOver ??= { needsReport };
     if (this.#phase === "succeeded") return [this.#say("notice", text), ...this.#clear(null)];
+    const limitMs = Math.min(this.#plan.shutdownTimeoutMs, withinMs ?? Infinity);
     // Whose doing it was has been said here already.
-    const isOwn = this.#failure !== undefined || this.#stop !== undefined;
-    const said = isOwn
-      ? []
-      : [this.#say("notice", text + stoppingText(this.#group.alive.length, this.#plan.shutdownTimeoutMs))];
+    const isSaid = withinMs === undefined && (this.#failure !== undefined || this.#stop !== undefined);
+    const stopping = stoppingText(this.#group.alive.length, limitMs);
+    const said = isSaid ? [] : [this.#say("notice", text + stopping)];
     if (this.#phase !== "working") return said;
-    return [...said, ...this.#toGroup({ kind: "stop", signal: "SIGTERM" }, now)];
+    return [...said, ...this.#toGroup({ kind: "stop", signal: "SIGTERM", withinMs }, now)];
   }
 
   /** Nothing of the round is alive here any more. */

@@ -42,7 +42,9 @@ export function stopText(signal: string, left: number, limitMs: number): string 
 
 /** What follows the reason for which this node's `left` workers are stopped. */
 export function stoppingText(left: number, limitMs: number): string {
-  return left === 0 ? "" : `; stopping ${workersText(left)} (up to ${durationText(limitMs)})`;
+  if (left === 0) return "";
+  if (limitMs === 0) return `; killing ${workersText(left)}`;
+  return `; stopping ${workersText(left)} (up to ${durationText(limitMs)})`;
 }
 
 /** What is said when all workers of this node have been started. */

@@ -29,8 +29,11 @@ export type ElectionEvent =
   | { readonly kind: "host-died"; readonly epoch: number }
   /** Keep this as the job's record; answered by `saved` or `deposed`. A later one replaces those still unsent. */
   | { readonly kind: "save"; readonly id: number; readonly job: Uint8Array }
-  /** Stand no more; `over`: the job has ended, and its record goes too. Answered by `left`. */
-  | { readonly kind: "leave"; readonly over: boolean }
+  /**
+   * Stand no more; `over`: the job has ended, and its record goes too; `exitCode`: what nodes that come late are told for a
+   * while; null: they may begin it anew. Answered by `left`.
+   */
+  | { readonly kind: "leave"; readonly over: boolean; readonly exitCode: number | null }
   | { readonly kind: "wakeup" };
 
 export type ElectionEffect =
@@ -43,8 +46,10 @@ export type ElectionEffect =
   /** Another node is. */
   | { readonly kind: "host-is"; readonly host: Host }
   | { readonly kind: "no-host" }
-  /** This node is the host no longer: end its world now. */
-  | { readonly kind: "deposed"; readonly text: string }
+  /** The job has ended a while ago: nobody may be its host before `ENDED_TTL_SECONDS` are over. */
+  | { readonly kind: "ended"; readonly exitCode: number }
+  /** This node is the host no longer: nothing of its world may be alive when `lifeMs` are over. */
+  | { readonly kind: "deposed"; readonly text: string; readonly lifeMs: number }
   /** All records up to this one are kept. */
   | { readonly kind: "saved"; readonly id: number }
   /** etcd does not answer, for the log, once until `recovered`. */

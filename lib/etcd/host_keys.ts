@@ -1,6 +1,7 @@
 /**
  * Where a job stands in etcd: `/muster/<job id>/host` names the host while its lease lives, `epoch` counts the hosts that
- * there were, `job` is what outlives them. One view of all three is taken in one transaction, so that they agree.
+ * there were, `job` is what outlives them, and `ended` tells those who come late, for a while, that the job is over. One
+ * view of all is taken in one transaction, so that they agree.
  */
 
 import { fromUtf8, utf8 } from "../core/bytes.ts";
@@ -19,33 +20,37 @@ export interface HostKeys {
   readonly host: string;
   readonly epoch: string;
   readonly job: string;
+  readonly ended: string;
 }
 
 /** A job's id may hold anything; in a key it is percent-encoded, so that no id is another's folder. */
 export function hostKeys(jobId: string): HostKeys {
   const folder = `/muster/${encodeURIComponent(jobId)}`;
-  return { host: `${folder}/host`, epoch: `${folder}/epoch`, job: `${folder}/job` };
+  const key = (name: string) => `${folder}/${name}`;
+  return { host: key("host"), epoch: key("epoch"), job: key("job"), ended: key("ended") };
 }
 
-/** All three keys at one revision. */
+/** All keys at one revision. */
 export interface HostView {
   readonly revision: number;
   readonly host: KeyValue | null;
   readonly epoch: KeyValue | null;
   readonly job: KeyValue | null;
+  readonly ended: KeyValue | null;
 }
 
 export function lookRequest(keys: HostKeys): V3Request {
   return { kind: "transaction", compare: [], success: ranges(keys), failure: [] };
 }
 
-/** Makes `host` the host, if there is none and no other has been since `view`; else looks. */
+/** Makes `host` the host, if there is none, no other has been since `view` and the job has not ended; else looks. */
 export function takeRequest(keys: HostKeys, host: Host, lease: string, view: HostView): V3Request {
   return {
     kind: "transaction",
     compare: [
       { key: keys.host, createRevision: 0 },
       { key: keys.epoch, modRevision: view.epoch?.modRevision ?? 0 },
+      { key: keys.ended, createRevision: 0 },
     ],
     success: [
       { kind: "put", key: keys.host, value: encodeHost(host), lease },
@@ -75,10 +80,26 @@ export function saveRequest(
   };
 }
 
-/** Takes the host key away from the host made at `hostRevision`, and with `over` the job's record as well. */
-export function removeRequest(keys: HostKeys, hostRevision: number, over: boolean): V3Request {
+/** How a job ended, told to those who come late as long as `lease` lives. */
+export interface EndMark {
+  readonly exitCode: number;
+  readonly lease: string;
+}
+
+/**
+ * Takes the host key away from the host made at `hostRevision`, and with `over` the job's record as well. `mark`: what is
+ * left in their place.
+ */
+export function removeRequest(
+  keys: HostKeys,
+  hostRevision: number,
+  { over, mark }: { readonly over: boolean; readonly mark: EndMark | null },
+): V3Request {
   const gone: V3Operation[] = [{ kind: "delete", key: keys.host }];
   if (over) gone.push({ kind: "delete", key: keys.job });
+  if (mark !== null) {
+    gone.push({ kind: "put", key: keys.ended, value: utf8(String(mark.exitCode)), lease: mark.lease });
+  }
   return {
     kind: "transaction",
     compare: [isStillHost(keys, hostRevision)],
@@ -94,7 +115,15 @@ export function viewOf(keys: HostKeys, answer: V3Answer & { readonly kind: "tran
     host: found.get(keys.host) ?? null,
     epoch: found.get(keys.epoch) ?? null,
     job: found.get(keys.job) ?? null,
+    ended: found.get(keys.ended) ?? null,
   };
+}
+
+/** The exit code with which the job of `view` ended a while ago; null: it did not, or has begun anew. */
+export function endedWith({ host, ended }: HostView): number | null {
+  if (host !== null || ended === null) return null;
+  const text = fromUtf8(ended.value);
+  return /^\d{1,3}$/.test(text) ? Math.min(255, Number(text)) : null;
 }
 
 /** The epoch that the next host has. */
@@ -127,7 +156,7 @@ export function holdsJob(view: HostView, job: Uint8Array): boolean {
 }
 
 function ranges(keys: HostKeys): V3Operation[] {
-  return [keys.host, keys.epoch, keys.job].map((key) => ({ kind: "range", key }));
+  return [keys.host, keys.epoch, keys.job, keys.ended].map((key) => ({ kind: "range", key }));
 }
 
 function isStillHost(keys: HostKeys, hostRevision: number): V3Compare {

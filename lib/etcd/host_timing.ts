@@ -30,6 +30,19 @@ export function deposeAt(lease: Lease): InstantMs {
   return lease.validUntil - lease.ttlMs / 3;
 }
 
+/** Of the time that a deposed host has, so much is for its workers' own end; the rest is for killing them. */
+const LIFE_SHARE = 3 / 4;
+
+/** How long the workers of a host that is deposed at `now` may live: they are gone before the lease can have ended. */
+export function lifeAfterMs(lease: Lease, now: InstantMs): number {
+  return Math.max(0, (lease.validUntil - now) * LIFE_SHARE);
+}
+
+/** The same for the workers of a node that has lost its host, which may just have been deposed. */
+export function orphanMs(ttlMs: number): number {
+  return ttlMs / 3 * LIFE_SHARE;
+}
+
 export function renewEveryMs(lease: Lease): number {
   return lease.ttlMs / RENEWALS;
 }

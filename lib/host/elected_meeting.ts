@@ -4,6 +4,9 @@
  */
 
 import { unreachable } from "../core/assert.ts";
+import { EXIT_CODES } from "../core/errors.ts";
+import { ENDED_TTL_SECONDS } from "../etcd/host_departure.ts";
+import { orphanMs } from "../etcd/host_timing.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
 import { MessageError } from "../rendezvous/json_fields.ts";
 import type { JobRecord } from "../rendezvous/job_record.ts";
@@ -41,6 +44,7 @@ class Election implements FleetElection {
   readonly #say: MeetingParts["say"];
   readonly #etcd: EtcdAccess;
   readonly #election: EtcdElection;
+  readonly #ttlMs: number;
   readonly #left = Promise.withResolvers<void>();
   #isLeaving = false;
 
@@ -50,7 +54,7 @@ class Election implements FleetElection {
     this.#etcd = etcd;
     this.electorate = etcd.text;
     this.selfAddress = etcd.selfAddress;
-    const ttlMs = meeting.keepAliveMs * meeting.keepAliveAttempts;
+    const ttlMs = this.#ttlMs = meeting.keepAliveMs * meeting.keepAliveAttempts;
     const client = new EtcdV3(etcd.cluster, etcd.credentials);
     this.#election = new EtcdElection(
       client,
@@ -73,7 +77,11 @@ class Election implements FleetElection {
         );
       case "resign":
         this.#isLeaving = true;
-        return this.#election.ask({ kind: "leave", over: effect.over });
+        return this.#election.ask({
+          kind: "leave",
+          over: effect.over,
+          exitCode: effect.over && effect.succeeded ? EXIT_CODES.success : null,
+        });
       default:
         return unreachable(effect);
     }
@@ -91,7 +99,18 @@ class Election implements FleetElection {
       case "elected":
         return this.#fleet.tell({ kind: "appointed", epoch: news.epoch, previous: this.#decode(news.job) });
       case "host-is":
-        return this.#fleet.tell({ kind: "host-named", epoch: news.host.epoch, address: news.host.address });
+        return this.#fleet.tell({
+          kind: "host-named",
+          epoch: news.host.epoch,
+          address: news.host.address,
+          orphanMs: orphanMs(this.#ttlMs),
+        });
+      case "ended":
+        return this.#fleet.tell({
+          kind: "job-ended",
+          exitCode: news.exitCode,
+          knownMs: ENDED_TTL_SECONDS * 1000,
+        });
       case "no-host":
         return;
       case "deposed":

@@ -3,61 +3,49 @@
  * Any node can be either, one after the other.
  *
  * Rules: a round is told to nobody before it is saved, so that a host that was deposed and does not know it yet can
- * complete none. Whoever loses its host ends its part of the round, and looks for the host again: the same one, or the one
- * that is named next. A deposed host stands again only when nothing of its round is alive on its node.
+ * complete none, nor while workers of an earlier one are alive with somebody who has a session with the host. Of all others
+ * nothing is alive when another host may begin: a deposed host's workers are killed before its lease can have ended, a
+ * guest's when no host has taken the guest up for as long. Whoever loses its host ends its part of the round, and looks for
+ * the host again: the same one, or the one that is named next. A deposed host stands again only when nothing of its round
+ * is alive on its node.
  */
 
 import { assertDefined, unreachable } from "../core/assert.ts";
 import { EXIT_CODES, type SignalName } from "../core/errors.ts";
-import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.ts";
+import { Deadlines, earliest, type InstantMs } from "../core/time.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
-import type { ElectedEffect, ElectedEvent } from "./elected_events.ts";
-import type { FleetOptions, LinkEnd } from "./fleet_events.ts";
-import type { JobRecord } from "./job_record.ts";
+import { ElectedAgent } from "./elected_agent.ts";
+import type { ElectedEffect, ElectedEvent, ElectedOptions } from "./elected_events.ts";
+import type { LinkEnd } from "./fleet_events.ts";
+import { HeldRound } from "./held_round.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import { type HostMessage, isNews, toNodeMessage } from "./message_codec.ts";
-import { failedWith, stoppedBy } from "./outcomes.ts";
-import { clip } from "./texts.ts";
+import { endedBefore, endedWithout, failedWith, stoppedBy } from "./outcomes.ts";
+import { clip, hostNotElected } from "./texts.ts";
 
 /** How long a node that leaves waits for its host to hear of it. */
 const GOODBYE_MS = 2_000;
 
-export type ElectedOptions = Omit<FleetOptions, "candidates"> & {
-  /** Where the election is held, for messages: "etcd at a:2379, b:2379". */
-  readonly electorate: string;
-};
-
-/** Where the agent stands, so that a new host can take it up there. */
-type AgentState =
-  | { readonly kind: "idle" }
-  | { readonly kind: "joined" }
-  /** It has workers, or is ending them (`isTold`). `isLost`: nobody is left who wants to know of that. */
-  | { readonly kind: "in-round"; readonly round: number; readonly isTold: boolean; readonly isLost: boolean }
-  /** It has told the host that nothing of the round is alive, and waits to hear what comes next. */
-  | { readonly kind: "cleared" };
-
 export class ElectedNode {
   readonly #options: ElectedOptions;
-  readonly #deadlines = new Deadlines<"goodbye" | "search">();
+  readonly #deadlines = new Deadlines<"goodbye" | "search" | "orphaned">();
   /** While this node is the host. */
   #coordinator: Coordinator | null = null;
-  #agent: AgentState = { kind: "idle" };
+  readonly #agent = new ElectedAgent();
   /** The host that this node has or wants a session with; null: none is known. */
-  #host: { readonly epoch: number; readonly address: string } | null = null;
+  #host: { readonly epoch: number; readonly address: string; readonly orphanMs: number } | null = null;
   #isLinked = false;
   #hostId: string | null = null;
-  /** Node id of a host that is proved dead. */
-  #deadHost: string | null = null;
-  #wasSeated = false;
+  /** It is host no longer, but still listens: a port that is closed is taken for the proof that nothing is alive here. */
+  #isMute = false;
+  #deadHostId: string | null = null;
   #hasResigned = false;
   #leaving: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
   #lastProblem = "";
   /** What ends this node's part once its round is cleared; null: it goes on. */
   #failure: string | null = null;
-  /** What follows from a round that is not saved yet; null: nothing waits. */
-  #held: CoordinatorEffect[] | null = null;
-  #saves = 0;
+  readonly #held = new HeldRound();
   #isOver = false;
   #effects: ElectedEffect[] = [];
 
@@ -83,10 +71,13 @@ export class ElectedNode {
         if (!this.#isOver && this.#coordinator === null) this.#follow(event, now);
         break;
       case "deposed":
-        this.#onDeposed(event.text, now);
+        this.#onDeposed(event, now);
+        break;
+      case "job-ended":
+        this.#onJobEnded(event);
         break;
       case "saved":
-        if (event.id === this.#saves) this.#release();
+        this.#held.saved(event.id);
         break;
       case "election-trouble":
         this.#lastProblem = event.text;
@@ -97,6 +88,9 @@ export class ElectedNode {
       case "arrived":
       case "gone":
       case "said":
+        this.#held.note(event);
+        this.#toCoordinator(event, now);
+        break;
       case "judged-job":
       case "proved-dead":
         this.#toCoordinator(event, now);
@@ -119,26 +113,22 @@ export class ElectedNode {
       default:
         unreachable(event);
     }
+    if (this.#agent.round === null) {
+      for (const effect of this.#held.release()) {
+        this.#fromCoordinator(effect);
+      }
+    }
     return this.#effects;
   }
 
   // What the agent says.
 
   #onRequest(request: MeetingRequest, now: InstantMs): void {
-    switch (request.kind) {
-      case "join":
-        this.#agent = { kind: "joined" };
-        break;
-      case "cleared": {
-        const wasLost = this.#agent.kind === "in-round" && this.#agent.isLost;
-        this.#agent = { kind: "cleared" };
-        if (wasLost) return this.#afterLostRound(now);
-        break;
-      }
-      case "leave":
-        this.#leaving = request;
-        break;
-    }
+    const wasLost = this.#agent.asks(request);
+    if (this.#agent.round === null) this.#deadlines.clear("orphaned");
+    if (this.#agent.round === null && this.#isMute) this.#stopServing();
+    if (wasLost) return this.#afterLostRound(now);
+    if (request.kind === "leave") this.#leaving = request;
     if (this.#coordinator !== null) {
       const { info } = this.#options;
       const message = toNodeMessage(request, info);
@@ -155,7 +145,7 @@ export class ElectedNode {
   #leaveAsGuest({ signal, scope }: { signal: SignalName; scope: "node" | "job" }, now: InstantMs): void {
     if (this.#agent.kind === "in-round") return;
     // The end of the whole job is its host's to declare.
-    if (scope === "job" && this.#isLinked && this.#wasSeated) return;
+    if (scope === "job" && this.#isLinked && this.#agent.wasSeated) return;
     if (!this.#isLinked) return this.#end(stoppedBy(signal));
     if (this.#deadlines.get("goodbye") !== undefined) return;
     this.#effects.push({ kind: "hang-up" });
@@ -166,42 +156,43 @@ export class ElectedNode {
     if (this.#failure !== null) return this.#fail(this.#failure);
     if (this.#leaving !== null && this.#coordinator === null) return this.#leaveAsGuest(this.#leaving, now);
     this.#effects.push({ kind: "stand" });
-    this.#agent = { kind: "idle" };
     this.#news({ kind: "go-on", text: null, verdict: null });
   }
 
   #news(news: MeetingNews): void {
-    const agent = this.#agent;
-    if (news.kind === "round") {
-      this.#agent = { kind: "in-round", round: news.seat.round, isTold: false, isLost: false };
-      this.#wasSeated = true;
-    } else if (news.kind === "round-over" && agent.kind === "in-round") {
-      this.#agent = { ...agent, isTold: true };
-    } else if (news.kind === "go-on") this.#agent = { kind: "idle" };
+    this.#agent.told(news);
     this.#effects.push({ kind: "news", news });
   }
 
   #end(outcome: JobOutcome): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    for (const name of ["goodbye", "search"] as const) this.#deadlines.clear(name);
-    this.#resign(this.#coordinator !== null);
+    for (const name of ["goodbye", "search", "orphaned"] as const) this.#deadlines.clear(name);
+    this.#resign(this.#coordinator !== null, outcome.code === EXIT_CODES.success);
     this.#news({ kind: "job-over", outcome });
   }
 
-  #resign(over: boolean): void {
-    if (!this.#hasResigned) this.#effects.push({ kind: "resign", over });
+  #resign(over: boolean, succeeded: boolean): void {
+    if (!this.#hasResigned) this.#effects.push({ kind: "resign", over, succeeded });
     this.#hasResigned = true;
   }
 
   /** The agent's round has no host any more: it ends here, and nobody says what comes next. */
   #loseRound(text: string, now: InstantMs): void {
-    const agent = this.#agent;
-    if (agent.kind === "cleared") return this.#afterLostRound(now);
-    if (agent.kind !== "in-round" || agent.isLost) return;
-    const { round, isTold } = agent;
-    this.#agent = { ...agent, isLost: true };
-    if (!isTold) this.#news({ kind: "round-over", round, text: clip(text), needsReport: false });
+    if (this.#agent.kind === "cleared") return this.#afterLostRound(now);
+    const round = this.#agent.lose();
+    if (round !== null) this.#endRound(round, text);
+  }
+
+  #endRound(round: number, text: string, withinMs?: number): void {
+    const limit = withinMs === undefined ? {} : { withinMs };
+    this.#news({ kind: "round-over", round, text: clip(text), needsReport: false, ...limit });
+  }
+
+  /** From now on the host may count on it that this node's workers are gone in time: no host knows of them. */
+  #orphan(now: InstantMs): void {
+    if (this.#agent.kind !== "in-round" || this.#deadlines.get("orphaned") !== undefined) return;
+    this.#deadlines.set("orphaned", now + assertDefined(this.#host ?? undefined).orphanMs);
   }
 
   // As the host.
@@ -209,26 +200,20 @@ export class ElectedNode {
   #beginToHost({ epoch, previous }: Extract<ElectedEvent, { kind: "appointed" }>, now: InstantMs): void {
     const { settings, info, selfAddress, fallbackAddress, silenceMs, stopMs } = this.#options;
     // A round is saved before it is told of: where nothing is saved any more the job is over.
-    if (this.#wasSeated && previous === null) {
+    if (this.#agent.wasSeated && previous === null) {
       return this.#fail("The job has ended while this node was cut off from its host");
     }
     if (this.#host !== null) this.#effects.push({ kind: "drop-link" });
-    if (this.#wasSeated) this.#say("This node hosts the job now");
+    if (this.#agent.wasSeated) this.#say("This node hosts the job now");
     this.#host = null;
     this.#isLinked = false;
-    this.#deadlines.clear("search");
+    for (const name of ["search", "orphaned"] as const) this.#deadlines.clear(name);
     this.#loseRound("This node hosts the job now", now);
     if (this.#isOver) return;
     const chain = previous === null ? [] : [previous];
-    const from = { epoch, chain, deadHost: this.#deadHost, wasHostLost: false, selfId: info.nodeId };
-    this.#coordinator = new Coordinator({
-      settings,
-      silenceMs,
-      stopMs,
-      selfAddress,
-      fallbackAddress,
-      ...from,
-    });
+    const from = { epoch, chain, deadHost: this.#deadHostId, wasHostLost: false, selfId: info.nodeId };
+    const limits = { settings, silenceMs, stopMs };
+    this.#coordinator = new Coordinator({ ...limits, selfAddress, fallbackAddress, ...from });
     this.#effects.push({ kind: "serve", epoch });
     this.#toCoordinator({ kind: "start" }, now);
     // The agent may have asked already.
@@ -236,16 +221,28 @@ export class ElectedNode {
     if (this.#leaving !== null) this.#onRequest({ kind: "leave", ...this.#leaving }, now);
   }
 
-  #onDeposed(text: string, now: InstantMs): void {
+  #stopServing(): void {
+    this.#effects.push({ kind: "stop-serving" });
+    this.#held.drop();
+    this.#isMute = false;
+  }
+
+  #onDeposed({ text, lifeMs }: Extract<ElectedEvent, { kind: "deposed" }>, now: InstantMs): void {
     if (this.#coordinator === null || this.#isOver) return;
     this.#coordinator = null;
-    this.#held = null;
     this.#say(`This node is the job's host no longer: ${text}`);
-    this.#effects.push({ kind: "stop-serving" });
     this.#deadlines.set("search", now + this.#options.settings.joinMs);
-    if (this.#agent.kind === "in-round" || this.#agent.kind === "cleared") {
-      return this.#loseRound(`this node may host the job no longer (${text})`, now);
+    const { round } = this.#agent;
+    if (round !== null) {
+      this.#isMute = true;
+      this.#agent.lose();
+      const reason = clip(`The job's host is it no longer: ${text}`);
+      const over = { kind: "round-over", round, text: reason, needsReport: false } as const;
+      for (const nodeId of this.#held.guests) this.#effects.push({ kind: "tell", nodeId, message: over });
+      return this.#endRound(round, "Another node may host the job soon", lifeMs);
     }
+    this.#stopServing();
+    if (this.#agent.kind === "cleared") return this.#afterLostRound(now);
     if (this.#leaving !== null) return this.#leaveAsGuest(this.#leaving, now);
     this.#effects.push({ kind: "stand" });
   }
@@ -253,9 +250,8 @@ export class ElectedNode {
   #toCoordinator(event: CoordinatorEvent, now: InstantMs): void {
     if (this.#coordinator === null) return;
     for (const effect of this.#coordinator.step(event, now)) {
-      if (this.#held === null) this.#fromCoordinator(effect);
-      else if (effect.kind === "formed") this.#save(effect.record);
-      else this.#held.push(effect);
+      if (effect.kind === "formed" || !this.#held.isHolding) this.#fromCoordinator(effect);
+      else this.#held.hold(effect);
     }
   }
 
@@ -267,34 +263,26 @@ export class ElectedNode {
         else if (isNews(effect.message)) this.#news(effect.message);
         return;
       case "formed":
-        this.#held = [];
-        return this.#save(effect.record);
+        return void this.#effects.push({ kind: "save", id: this.#held.begin(), record: effect.record });
       case "recorded":
         return;
       case "retire":
-        this.#effects.push({ kind: "stop-serving" });
-        return this.#resign(false);
+        this.#stopServing();
+        return this.#resign(false, false);
       default:
         this.#effects.push(effect);
     }
   }
 
-  #save(record: JobRecord): void {
-    this.#effects.push({ kind: "save", id: ++this.#saves, record });
-  }
-
-  #release(): void {
-    const held = this.#held ?? [];
-    this.#held = null;
-    for (const effect of held) this.#fromCoordinator(effect);
-  }
-
   // As a guest.
 
-  #follow({ epoch, address }: Extract<ElectedEvent, { kind: "host-named" }>, now: InstantMs): void {
+  #follow({ epoch, address, orphanMs }: Extract<ElectedEvent, { kind: "host-named" }>, now: InstantMs): void {
     if (this.#host !== null && epoch <= this.#host.epoch) return;
-    if (this.#isLinked) this.#loseRound(`the job goes on at ${address}`, now);
-    this.#host = { epoch, address };
+    if (this.#isLinked) {
+      this.#orphan(now);
+      this.#loseRound(`the job goes on at ${address}`, now);
+    }
+    this.#host = { epoch, address, orphanMs };
     this.#isLinked = false;
     this.#search(now);
   }
@@ -309,7 +297,7 @@ export class ElectedNode {
   #onLinked(hostId: string): void {
     this.#isLinked = true;
     this.#hostId = hostId;
-    this.#deadlines.clear("search");
+    for (const name of ["search", "orphaned"] as const) this.#deadlines.clear(name);
     if (this.#agent.kind === "joined") this.#send({ kind: "join" });
     if (this.#leaving !== null) this.#send({ kind: "leave", ...this.#leaving });
   }
@@ -337,21 +325,31 @@ export class ElectedNode {
     const text = `The job's host at ${host.address} was lost: ${end.text}`;
     this.#lastProblem = `the host at ${host.address} was lost: ${end.text}`;
     const isDead = end.kind === "dead";
-    if (isDead) this.#deadHost = this.#hostId;
-    if (wasLinked && this.#wasSeated && this.#options.settings.failover === false) {
+    if (isDead) this.#deadHostId = this.#hostId;
+    if (wasLinked && this.#agent.wasSeated && this.#options.settings.failover === false) {
       if (this.#agent.kind !== "in-round") return this.#fail(text);
       this.#failure = text;
       return this.#loseRound(text, now);
     }
-    if (wasLinked) this.#loseRound(text, now);
+    if (wasLinked) {
+      this.#orphan(now);
+      this.#loseRound(text, now);
+    }
     this.#effects.push({ kind: "host-lost", epoch: host.epoch, isDead });
     this.#search(now);
   }
 
-  #giveUp(): void {
-    const { settings, electorate } = this.#options;
-    const waited = `Waited ${durationText(settings.joinMs)} for a host of the job by ${electorate}`;
-    this.#fail(this.#lastProblem === "" ? waited : `${waited}: ${this.#lastProblem}`);
+  /** Who came too late, or was cut off: there is nothing left to take part in. */
+  #onJobEnded({ exitCode, knownMs }: Extract<ElectedEvent, { kind: "job-ended" }>): void {
+    if (this.#isOver || this.#coordinator !== null) return;
+    this.#effects.push({ kind: "drop-link" });
+    if (this.#leaving !== null) return this.#end(stoppedBy(this.#leaving.signal));
+    this.#end(this.#agent.wasSeated ? endedWithout(exitCode) : endedBefore(exitCode, knownMs));
+  }
+
+  #endOrphans(): void {
+    const { round } = this.#agent;
+    if (round !== null) this.#endRound(round, "No host was found in time, and another may begin", 0);
   }
 
   #say(text: string): void {
@@ -364,8 +362,10 @@ export class ElectedNode {
   }
 
   #wake(now: InstantMs): void {
+    const { settings: { joinMs }, electorate } = this.#options;
     for (const name of this.#deadlines.takeDue(now)) {
-      if (name === "search") this.#giveUp();
+      if (name === "search") this.#fail(hostNotElected(electorate, joinMs, this.#lastProblem));
+      else if (name === "orphaned") this.#endOrphans();
       else if (this.#leaving !== null) this.#end(stoppedBy(this.#leaving.signal));
     }
     this.#toCoordinator({ kind: "wakeup" }, now);

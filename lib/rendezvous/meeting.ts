@@ -79,13 +79,15 @@ export type MeetingNews =
   | { readonly kind: "round"; readonly seat: Seat }
   /**
    * The round is over elsewhere: end the workers; answered by `cleared`. `text`: why, for the log; `needsReport`: the
-   * judge of a failure wants this node's facts too.
+   * judge of a failure wants this node's facts too; `withinMs`: what is left of the workers then is killed, since the next
+   * round may begin without this node. It may be said again, with less time.
    */
   | {
     readonly kind: "round-over";
     readonly round: number;
     readonly text: string;
     readonly needsReport: boolean;
+    readonly withinMs?: number;
   }
   /**
    * After `cleared` or before a first round: take part in what comes next; answered by `join`. `verdict`: on the round

@@ -25,6 +25,20 @@ export function notServed({ exitCode, text }: LocalFailure, { nodesMax }: JobSet
   return failedWith(exitCode, nodesMax === 1 ? null : text);
 }
 
+/** For a node that comes after the job's end, which is remembered for `knownMs`. */
+export function endedBefore(code: number, knownMs: number): JobOutcome {
+  const text =
+    `The job has ended already, with exit code ${code}, so nothing is started. A new job can have its ` +
+    `--rdzv-id ${durationText(knownMs)} after that end, and another id now`;
+  return { code, level: "notice", text, verdict: null };
+}
+
+/** For a node that took part and missed the end. */
+export function endedWithout(code: number): JobOutcome {
+  const text = `The job has ended with exit code ${code} while this node was cut off from it`;
+  return { code, level: "notice", text, verdict: null };
+}
+
 /** For a node whose workers are done, when others have not come to an end for so long. */
 export function leftBehind(barrierMs: number): JobOutcome {
   const text = `Others are still running after ${durationText(barrierMs)}; leaving`;

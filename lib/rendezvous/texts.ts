@@ -96,6 +96,12 @@ export function hostNotFound(addresses: readonly string[], joinMs: number, probl
   return problem === "" ? tried : `${tried}: it ${problem} (${hint})`;
 }
 
+/** Why a node gives up for which nobody was elected; `problem` as above. */
+export function hostNotElected(electorate: string, joinMs: number, problem: string): string {
+  const waited = `Waited ${durationText(joinMs)} for a host of the job by ${electorate}`;
+  return problem === "" ? waited : `${waited}: ${problem}`;
+}
+
 function namesText(names: readonly string[]): string {
   const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
   return names.slice(0, NAMED_MAX).join(", ") + more;

@@ -31,8 +31,8 @@ export type GroupEvent =
   | { readonly kind: "worker-started"; readonly localRank: number; readonly pid: number }
   | { readonly kind: "worker-not-started"; readonly localRank: number; readonly reason: string }
   | { readonly kind: "worker-ended"; readonly localRank: number; readonly status: ExitStatus }
-  /** End the group with `signal`, leaving the workers the shutdown timeout. */
-  | { readonly kind: "stop"; readonly signal: SignalName }
+  /** End the group with `signal`, leaving the workers the shutdown timeout; `withinMs`: whatever is left then is killed. */
+  | { readonly kind: "stop"; readonly signal: SignalName; readonly withinMs?: number | undefined }
   /** End the group without waiting for anybody. */
   | { readonly kind: "stop-now" }
   /** Answer to a `sweep` effect: what of the attempt is still alive. */
@@ -82,7 +82,7 @@ export interface WorkerRecord {
   stopRequested: boolean;
 }
 
-type DeadlineName = "step" | "look again";
+type DeadlineName = "step" | "look again" | "kill";
 type Phase = "idle" | "starting" | "running" | "stopping" | "sweeping" | "gone";
 
 /**
@@ -158,6 +158,12 @@ export class WorkerGroup {
       case "worker-ended":
         return this.#onEnded(event.localRank, event.status, now);
       case "stop":
+        if (event.withinMs !== undefined && this.#phase !== "gone") {
+          this.#deadlines.set(
+            "kill",
+            Math.min(this.#deadlines.get("kill") ?? Infinity, now + event.withinMs),
+          );
+        }
         if (this.#phase === "stopping" || this.#phase === "sweeping" || this.#phase === "gone") return [];
         return this.#stop(stopSteps(event.signal, this.#settings.shutdownTimeoutMs), now);
       case "stop-now":
@@ -180,6 +186,7 @@ export class WorkerGroup {
   }
 
   #onDeadline(name: DeadlineName, now: InstantMs): GroupEffect[] {
+    if (name === "kill") return this.step({ kind: "stop-now" }, now);
     if (name === "step") {
       return this.#phase === "sweeping" ? this.#nextLeftoverStep(now) : this.#nextStopStep(now);
     }
@@ -321,8 +328,7 @@ export class WorkerGroup {
 
   #gone(): GroupEffect[] {
     this.#phase = "gone";
-    this.#deadlines.clear("step");
-    this.#deadlines.clear("look again");
+    for (const name of ["step", "look again", "kill"] as const) this.#deadlines.clear(name);
     return [{ kind: "gone" }];
   }
 }

@@ -15,6 +15,10 @@ class Trial {
   readonly open: { readonly id: number; readonly request: V3Request }[] = [];
   readonly said: string[] = [];
   now = 0;
+  /** Where it would be reached. */
+  port = 1;
+  /** What it was given when it was deposed last. */
+  lifeMs = NaN;
   readonly #nodeId: string;
 
   constructor(nodeId: string, etcd = new EtcdModel(1)) {
@@ -25,7 +29,7 @@ class Trial {
   }
 
   step(event: ElectionEvent): this {
-    if (event.kind === "stand") event = { kind: "stand", address: `${this.#nodeId}:1` };
+    if (event.kind === "stand") event = { kind: "stand", address: `${this.#nodeId}:${this.port}` };
     for (const effect of this.election.step(event, this.now)) this.#take(effect);
     return this;
   }
@@ -87,6 +91,11 @@ class Trial {
         return void this.said.push(`host ${effect.host.nodeId} ${effect.host.epoch}`);
       case "saved":
         return void this.said.push(`saved ${effect.id}`);
+      case "deposed":
+        this.lifeMs = effect.lifeMs;
+        return void this.said.push("deposed");
+      case "ended":
+        return void this.said.push(`ended ${effect.exitCode}`);
       default:
         this.said.push(effect.kind);
     }
@@ -130,6 +139,41 @@ Deno.test("HostElection: a host renews its lease, and is deposed two thirds into
   for (let second = 0; second < 5; second++) a.pass(1000).lose("requests");
   assertEquals(a.heard(), ["deposed"]);
   assertEquals(a.election.epoch, null);
+  assertEquals(a.lifeMs, TTL_MS / 4, "most of the third that is left; the rest is for killing");
+});
+
+Deno.test("HostElection: nobody follows a deposed host before it stands again, or its lease has ended", () => {
+  const a = elected();
+  // It has renewed nothing, but etcd is there again in the moment in which it is deposed.
+  for (let second = 0; second < 10; second++) a.pass(1000).lose("requests");
+  a.pass(1).answer();
+  assertEquals(a.heard().filter((text) => text === "deposed"), ["deposed"]);
+  a.pass(1000).answer();
+  const b = new Trial("b", a.etcd);
+  b.now = a.now;
+  b.step({ kind: "stand", address: "" }).answer();
+  assertEquals(b.heard(), ["host a 1"], "its workers may still be ending");
+  // Its own key is removed, not taken for another node's, though it has another port by now.
+  a.port = 2;
+  a.step({ kind: "stand", address: "" }).answer();
+  assertEquals(a.heard().at(-1), "elected 2 -");
+});
+
+Deno.test("HostElection: whose key was taken away has no time left, nor who was frozen for longer than its lease", () => {
+  const a = elected();
+  a.etcd.apply({
+    kind: "transaction",
+    compare: [],
+    success: [{ kind: "delete", key: "/muster/j/host" }],
+    failure: [],
+  }, a.now);
+  a.step({ kind: "look" }).answer();
+  assertEquals(a.heard(), ["deposed", "no-host"]);
+  assertEquals(a.lifeMs, 0);
+  const frozen = elected("b");
+  frozen.now += 60_000;
+  frozen.step({ kind: "wakeup" });
+  assertEquals(frozen.lifeMs, 0);
 });
 
 Deno.test("HostElection: after a freeze the first thing that the owner hears is that it is deposed", () => {
@@ -199,7 +243,8 @@ Deno.test("HostElection: what a node's own past left is taken away at once", () 
 Deno.test("HostElection: a host that leaves makes room, and with the job's end leaves only its number", () => {
   for (const over of [false, true]) {
     const a = elected();
-    a.step({ kind: "save", id: 1, job: utf8("one") }).answer().step({ kind: "leave", over }).answer();
+    a.step({ kind: "save", id: 1, job: utf8("one") }).answer();
+    a.step({ kind: "leave", over, exitCode: null }).answer();
     assertEquals(a.heard(), ["saved 1", "left"]);
     assertEquals([...a.etcd.keys.keys()], over ? ["/muster/j/epoch"] : ["/muster/j/epoch", "/muster/j/job"]);
     assertEquals(a.election.nextWakeup(), undefined);
@@ -208,6 +253,41 @@ Deno.test("HostElection: a host that leaves makes room, and with the job's end l
 
 Deno.test("HostElection: who leaves while etcd is silent waits for it only a moment", () => {
   const a = elected();
-  a.step({ kind: "leave", over: true }).pass(2000);
+  a.step({ kind: "leave", over: true, exitCode: 0 }).pass(5000);
   assertEquals(a.heard(), ["left"]);
+});
+
+Deno.test("HostElection: who comes after the end of a job is told of it for two minutes, and then is its host anew", () => {
+  const a = elected();
+  a.step({ kind: "save", id: 1, job: utf8("one") }).answer();
+  a.step({ kind: "leave", over: true, exitCode: 0 }).answer();
+  assertEquals([...a.etcd.keys.keys()], ["/muster/j/epoch", "/muster/j/ended"]);
+  const late = new Trial("late", a.etcd);
+  late.now = a.now + 119_000;
+  late.step({ kind: "stand", address: "" }).answer();
+  assertEquals(late.heard(), ["ended 0"]);
+  assertEquals(late.open, []);
+  const later = new Trial("later", a.etcd);
+  later.now = a.now + 121_000;
+  later.step({ kind: "stand", address: "" }).answer();
+  assertEquals(later.heard(), ["no-host", "elected 2 -"]);
+});
+
+Deno.test("HostElection: who was waiting for the host when the job ended is told of its end, too", () => {
+  const a = elected();
+  const b = new Trial("b", a.etcd).step({ kind: "stand", address: "" }).answer();
+  a.step({ kind: "leave", over: true, exitCode: 0 }).answer();
+  b.step({ kind: "changed", changes: a.etcd.changesSince("/muster/j/host", 0)!.slice(1) }).answer();
+  assertEquals(b.heard(), ["host a 1", "no-host", "ended 0"]);
+});
+
+Deno.test("HostElection: a host that leaves tries again while there is time, and has left once at most", () => {
+  for (const what of ["requests", "answers"] as const) {
+    const a = elected();
+    a.step({ kind: "save", id: 1, job: utf8("one") }).answer();
+    a.step({ kind: "leave", over: true, exitCode: 0 }).lose(what).pass(1000).lose(what).pass(1500).answer();
+    assertEquals(a.heard().filter((text) => text === "left"), ["left"]);
+    assertEquals([...a.etcd.keys.keys()], ["/muster/j/epoch", "/muster/j/ended"], what);
+    assertEquals(a.election.nextWakeup(), undefined);
+  }
 });

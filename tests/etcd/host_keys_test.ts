@@ -28,6 +28,7 @@ Deno.test("nextEpoch() counts on", () => {
     revision: 1,
     host: null,
     job: null,
+    ended: null,
     epoch: text === null
       ? null
       : { key: "e", value: utf8(text), createRevision: 1, modRevision: 1, lease: null },

@@ -48,6 +48,46 @@ async function withJob(members: number, body: (job: Job) => Promise<void>): Prom
   }
 }
 
+/** Carries connections to a port of this machine, until it is cut. */
+class Relay {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #open = new Set<Deno.Conn>();
+  readonly #targetPort: number;
+
+  constructor(targetPort: number) {
+    this.#targetPort = targetPort;
+    this.#accept();
+  }
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  cut(): void {
+    this.#listener.close();
+    for (const connection of this.#open) connection.close();
+    this.#open.clear();
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      this.cut();
+    } catch {
+      // It is cut already.
+    }
+  }
+
+  async #accept(): Promise<void> {
+    for await (const near of this.#listener) {
+      const far = await Deno.connect({ hostname: "127.0.0.1", port: this.#targetPort });
+      for (const [from, to] of [[near, far], [far, near]] as const) {
+        this.#open.add(from);
+        from.readable.pipeTo(to.writable).catch(() => {}).finally(() => this.#open.delete(from));
+      }
+    }
+  }
+}
+
 const codes = (nodes: readonly MusterNode[]) => Promise.all(nodes.map(({ code }) => code));
 const said = (nodes: readonly MusterNode[]) => nodes.map(({ output }) => output).join("\n-----\n");
 
@@ -56,7 +96,7 @@ const SCRIPT =
   'echo "rank $RANK of $WORLD_SIZE at $MASTER_ADDR:$MASTER_PORT restart $TORCHELASTIC_RESTART_COUNT"; ';
 
 etcdTest(
-  "etcd-v3: two nodes meet, work and end together; etcd keeps only their host's number",
+  "etcd-v3: two nodes meet, work and end together; who comes late ends too, and later the id is free again",
   () =>
     withJob(1, async ({ etcd, start }) => {
       const nodes = start(2, SCRIPT, "--nnodes=2", "--nproc-per-node=2");
@@ -64,7 +104,19 @@ etcdTest(
       const worlds = said(nodes).match(/rank \d of 4 at \S+/g)!.sort();
       assertEquals(worlds.map((line) => line.slice(0, 6)), ["rank 0", "rank 1", "rank 2", "rank 3"]);
       assertEquals(new Set(worlds.map((line) => line.split(" at ")[1])).size, 1, "one store for all");
-      assertEquals(await etcd.control("get", "/muster/", "--prefix", "--keys-only"), "/muster/job/epoch\n\n");
+      const left = await etcd.control("get", "/muster/", "--prefix", "--keys-only");
+      assertEquals(left, "/muster/job/ended\n\n/muster/job/epoch\n\n");
+
+      const late = start(1, SCRIPT, "--nnodes=1:2");
+      assertEquals(await codes(late), [0], said(late));
+      assertStringIncludes(said(late), "The job has ended already, with exit code 0, so nothing is started");
+      assertEquals(said(late).match(/rank/), null, said(late));
+
+      // As its lease does after two minutes.
+      await etcd.control("del", "/muster/job/ended");
+      const again = start(2, SCRIPT, "--nnodes=2");
+      assertEquals(await codes(again), [0, 0], said(again));
+      assertEquals(said(again).match(/rank \d of 2/g)?.length, 2, said(again));
     }),
 );
 
@@ -74,7 +126,7 @@ etcdTest(
     withJob(1, async ({ start }) => {
       const nodes = start(
         2,
-        `${SCRIPT} [ "$RANK" = 1 ] && exit 7; sleep 60`,
+        `${SCRIPT} [ "$RANK" = 1 ] && { sleep 1; exit 7; }; sleep 60`,
         "--nnodes=2",
         "--max-restarts=1",
       );
@@ -166,11 +218,43 @@ etcdTest(
       const first = await host();
       etcd.freeze(0);
       await nodes[first]!.says(/host no longer/);
-      await nodes[1 - first]!.says(/was lost/);
+      await nodes[1 - first]!.says(/was lost|host is it no longer/);
       for (const { directory } of nodes) await Deno.writeTextFile(`${directory}/thawed`, "");
       etcd.thaw(0);
       assertEquals(await codes(nodes), [0, 0], said(nodes));
       assertStringIncludes(said(nodes), "etcd answers again");
+    }),
+);
+
+etcdTest(
+  "etcd-v3: workers of a host that etcd has lost are gone before another host begins, whatever they do about it",
+  () =>
+    withJob(1, async ({ etcd, nodes, start, host }) => {
+      const shared = await Deno.makeTempDir({ prefix: "muster-pids-" });
+      using relay = new Relay(Number(etcd.endpoints.split(":")[1]));
+      try {
+        // The first round's worker of the host ends for SIGKILL only; those of the next round look for it.
+        const script = `${SCRIPT} cd ${shared}; ` +
+          'if [ "$WORLD_SIZE" = 2 ]; then read -r me rest </proc/self/stat; echo "$me" >"pid.$RANK"; [ "$RANK" = 1 ] || trap "" TERM; ' +
+          "while :; do sleep 0.1; done; fi; " +
+          'for pid in $(cat pid.*); do ! kill -0 "$pid" 2>/dev/null || echo "beside $pid"; done';
+        const args = [
+          "--nnodes=1:2",
+          "--rdzv-conf=keep_alive_interval=1,keep_alive_max_attempt=3,last_call_timeout=10",
+        ];
+        start(1, script, ...args, `--rdzv-endpoint=127.0.0.1:${relay.port}`);
+        assertEquals(await host(), 0);
+        start(1, script, ...args);
+        await Promise.all(nodes.map((node) => node.says(/rank \d of 2/)));
+        relay.cut();
+        // Far sooner than --shutdown-timeout, which is 30 s.
+        await nodes[0]!.says(/Another node may host the job soon; stopping 1 worker \(up to \d{3} ms\)/);
+        assertEquals(await nodes[1]!.code, 0, said(nodes));
+        assertMatch(nodes[1]!.output, /rank 0 of 1/);
+        assertEquals(said(nodes).match(/beside/), null, said(nodes));
+      } finally {
+        await Deno.remove(shared, { recursive: true });
+      }
     }),
 );
 

@@ -274,7 +274,7 @@ etcdTest(
       assertEquals(await last.inbox.first(isElected), { kind: "elected", epoch: 3, job: utf8("round 2") });
       await next.one.inbox.first((news) => news.kind === "deposed");
 
-      last.election.ask({ kind: "leave", over: true });
+      last.election.ask({ kind: "leave", over: true, exitCode: null });
       await last.inbox.first((news) => news.kind === "left");
       assertEquals(
         await etcd.control("get", "/muster/job%2F1/", "--prefix", "--keys-only"),

@@ -50,6 +50,8 @@ const JOINED: ElectedEvent = {
   message: { kind: "join", info: nodeInfo("b"), memory: null },
 };
 
+const DEPOSED: ElectedEvent = { kind: "deposed", text: "its lease is over", lifeMs: 3_000 };
+
 function hosting(): Trial {
   const trial = new Trial();
   assertEquals(trial.step({ kind: "start" }), ["stand"]);
@@ -63,7 +65,7 @@ function seated(): Trial {
   const trial = new Trial();
   trial.step({ kind: "start" });
   trial.ask({ kind: "join" });
-  assertEquals(trial.step({ kind: "host-named", epoch: 1, address: "b:1" }), ["connect"]);
+  assertEquals(trial.step(named(1, "b:1")), ["connect"]);
   assertEquals(trial.step({ kind: "linked", epoch: 1, hostId: "b" }), ["send"]);
   const seat = {
     ...{
@@ -81,6 +83,15 @@ function seated(): Trial {
   return trial;
 }
 
+const ORPHAN_MS = 3_750;
+
+const named = (epoch: number, address: string): ElectedEvent => ({
+  kind: "host-named",
+  epoch,
+  address,
+  orphanMs: ORPHAN_MS,
+});
+
 const lost = (kind: "lost" | "dead"): ElectedEvent => ({
   kind: "link-ended",
   end: { kind, text: "its connection broke" },
@@ -93,13 +104,35 @@ Deno.test("ElectedNode: nobody hears of a round before it is saved", () => {
   assertEquals(host.step({ kind: "saved", id: 1 }), ["serve-store"]);
 });
 
+Deno.test("ElectedNode: nobody hears of a round while workers of an earlier one are alive with this host or a guest", () => {
+  const heir = seated();
+  heir.step(lost("dead"));
+  const c = { kind: "arrived", nodeId: "c", address: "c", hostAddress: "a" } as const;
+  heir.step(
+    { kind: "appointed", epoch: 2, previous: { ...RECORD, restarts: 0, seats: ["a", "b", "c"] } },
+    c,
+    ARRIVED,
+    JOINED,
+  );
+  heir.ask({ kind: "cleared", round: 0, report: null });
+  // Two are enough for a round, and the third has not ended its workers.
+  assertEquals(heir.ask({ kind: "join" }), ["save"]);
+  assertEquals(heir.step({ kind: "saved", id: 1 }), []);
+  assert(
+    heir.step({ kind: "said", nodeId: "c", message: { kind: "join", info: nodeInfo("c"), memory: null } })
+      .includes(
+        "serve-store",
+      ),
+  );
+});
+
 Deno.test("ElectedNode: a host that is deposed drops what was not saved, and stands again", () => {
   const host = hosting();
   host.step(ARRIVED, JOINED);
-  assertEquals(host.step({ kind: "deposed", text: "its lease is over" }), ["say", "stop-serving", "stand"]);
+  assertEquals(host.step(DEPOSED), ["say", "stop-serving", "stand"]);
   assertEquals(host.step({ kind: "saved", id: 1 }), []);
   assertEquals(
-    host.step({ kind: "host-named", epoch: 2, address: "b:1" }, { kind: "linked", epoch: 2, hostId: "b" }),
+    host.step(named(2, "b:1"), { kind: "linked", epoch: 2, hostId: "b" }),
     [
       "connect",
       "send",
@@ -111,12 +144,13 @@ Deno.test("ElectedNode: a deposed host with workers stands again only when they 
   const host = hosting();
   host.step(ARRIVED, JOINED, { kind: "saved", id: 1 });
   assert(host.ask({ kind: "store-served", round: 0, store: STORE }).includes("round"));
-  assertEquals(host.step({ kind: "deposed", text: "its lease is over" }), [
-    "say",
-    "stop-serving",
-    "round-over",
-  ]);
-  assertEquals(host.ask({ kind: "cleared", round: 0, report: null }), ["stand", "go-on"]);
+  const told = host.effects(DEPOSED);
+  // Its port stays open: one that is closed would prove to the others that nothing is alive here.
+  assertEquals(told.map(({ kind }) => kind), ["say", "tell", "news"]);
+  const over = told.find((effect) => effect.kind === "news")?.news;
+  assert(over?.kind === "round-over");
+  assertEquals(over.withinMs, 3_000, "nothing is left of them when its lease ends");
+  assertEquals(host.ask({ kind: "cleared", round: 0, report: null }), ["stop-serving", "stand", "go-on"]);
 });
 
 Deno.test("ElectedNode: a guest that loses its host ends its part, tells of it, and looks for the host again", () => {
@@ -126,8 +160,8 @@ Deno.test("ElectedNode: a guest that loses its host ends its part, tells of it, 
     assertEquals(effects.map((effect) => effect.kind), ["news", "host-lost", "connect"]);
     const told = effects.find((effect) => effect.kind === "host-lost");
     assertEquals(told, { kind: "host-lost", epoch: 1, isDead: kind === "dead" });
-    assertEquals(guest.step({ kind: "host-named", epoch: 2, address: "c:1" }), ["connect"]);
-    assertEquals(guest.step({ kind: "host-named", epoch: 1, address: "b:1" }), [], "of the past");
+    assertEquals(guest.step(named(2, "c:1")), ["connect"]);
+    assertEquals(guest.step(named(1, "b:1")), [], "of the past");
     assertEquals(guest.ask({ kind: "cleared", round: 0, report: null }), ["stand", "go-on"]);
   }
 });
@@ -193,7 +227,7 @@ Deno.test("ElectedNode: with --no-failover the loss of the host ends the job", (
   for (
     const event of [
       { kind: "start" },
-      { kind: "host-named", epoch: 1, address: "b:1" },
+      named(1, "b:1"),
       { kind: "linked", epoch: 1, hostId: "b" },
       { kind: "heard", message: { kind: "round", seat } },
       lost("dead"),
@@ -204,4 +238,75 @@ Deno.test("ElectedNode: with --no-failover the loss of the host ends the job", (
     effect.kind === "news" ? effect.news.kind : effect.kind
   );
   assertEquals(kinds, ["drop-link", "resign", "job-over"]);
+});
+
+Deno.test("ElectedNode: a deposed host ends sooner what it was ending already", () => {
+  const host = hosting();
+  host.step(ARRIVED, JOINED, { kind: "saved", id: 1 });
+  host.ask({ kind: "store-served", round: 0, store: STORE });
+  host.step({ kind: "gone", nodeId: "b", text: "its connection broke", quietMs: 300 });
+  const [over] = host.news(DEPOSED);
+  assert(over?.kind === "round-over" && over.withinMs === 3_000);
+});
+
+Deno.test("ElectedNode: workers of a guest that no host has taken up are killed before another host can begin", () => {
+  const guest = seated();
+  guest.now = 1_000;
+  guest.step(lost("lost"));
+  assertEquals(guest.node.nextWakeup(), 1_000 + ORPHAN_MS);
+  guest.now = 1_000 + ORPHAN_MS;
+  const [over] = guest.news({ kind: "wakeup" });
+  assert(over?.kind === "round-over" && over.withinMs === 0);
+  assertEquals(guest.ask({ kind: "cleared", round: 0, report: null }), ["stand", "go-on"]);
+});
+
+Deno.test("ElectedNode: a guest's workers have their time where a host waits for them, or the guest itself is it", () => {
+  for (const next of [{ kind: "linked", epoch: 2, hostId: "c" }, "appointed"] as const) {
+    const guest = seated();
+    guest.step(lost("dead"), named(2, "c:1"));
+    guest.step(next === "appointed" ? { kind: "appointed", epoch: 3, previous: RECORD } : next);
+    guest.now = SETTINGS.joinMs - 1;
+    assertEquals(guest.news({ kind: "wakeup" }).filter(({ kind }) => kind === "round-over"), []);
+  }
+});
+
+Deno.test("ElectedNode: a node that comes late ends as the job did, and says so", () => {
+  const late = new Trial();
+  late.step({ kind: "start" });
+  late.ask({ kind: "join" });
+  const effects = late.effects({ kind: "job-ended", exitCode: 0, knownMs: 120_000 });
+  assertEquals(effects.map(({ kind }) => kind), ["drop-link", "resign", "news"]);
+  const over = effects.find((effect) => effect.kind === "news")?.news;
+  assert(over?.kind === "job-over");
+  assertEquals(over.outcome.code, 0);
+  assertStringIncludes(over.outcome.text!, "ended already, with exit code 0");
+
+  const cutOff = seated();
+  cutOff.step(lost("lost"));
+  const [missed] = cutOff.news({ kind: "job-ended", exitCode: 0, knownMs: 120_000 });
+  assert(missed?.kind === "job-over" && missed.outcome.code === 0);
+  assertStringIncludes(missed.outcome.text!, "while this node was cut off");
+});
+
+Deno.test("ElectedNode: only a job that ended well is remembered", () => {
+  const host = hosting();
+  host.step(ARRIVED, JOINED, { kind: "saved", id: 1 });
+  host.ask({ kind: "store-served", round: 0, store: STORE });
+  host.step({ kind: "said", nodeId: "b", message: { kind: "succeeded", round: 0 } });
+  const ended = [
+    ...host.effects({ kind: "request", request: { kind: "succeeded", round: 0 } }),
+    ...host.effects({ kind: "gone", nodeId: "b", text: "it said goodbye", quietMs: 0 }),
+  ];
+  assertEquals(ended.find(({ kind }) => kind === "resign"), { kind: "resign", over: true, succeeded: true });
+
+  const stopped = hosting();
+  const effects = stopped.effects({
+    kind: "request",
+    request: { kind: "leave", signal: "SIGINT", scope: "job" },
+  });
+  assertEquals(effects.find(({ kind }) => kind === "resign"), {
+    kind: "resign",
+    over: true,
+    succeeded: false,
+  });
 });

@@ -8,6 +8,7 @@ import { assert, unreachable } from "../../lib/core/assert.ts";
 import { Prng } from "../../lib/core/prng.ts";
 import type { ElectionEffect, ElectionEvent } from "../../lib/etcd/election_event.ts";
 import { HostElection } from "../../lib/etcd/host_election.ts";
+import { orphanMs } from "../../lib/etcd/host_timing.ts";
 import type { V3Request } from "../../lib/etcd/v3_wire.ts";
 import type { ElectedEffect, ElectedEvent } from "../../lib/rendezvous/elected_events.ts";
 import { ElectedNode } from "../../lib/rendezvous/elected_node.ts";
@@ -32,6 +33,8 @@ export interface ElectedFaults {
   readonly failures: number;
   /** How long a round's workers take to succeed; null: they run on. */
   readonly workMs: number | null;
+  /** How long workers take to end that are stopped, at most. */
+  readonly stopMs: number;
 }
 
 export function electedFaultsOf(seed: number): ElectedFaults {
@@ -51,6 +54,7 @@ export function electedFaultsOf(seed: number): ElectedFaults {
     etcdCuts: some(60),
     failures: some(60),
     workMs: prng.chance(1, 3) ? 20_000 + prng.below(60_000) : null,
+    stopMs: prng.pick([500, 500, 30_000]),
   };
 }
 
@@ -78,6 +82,14 @@ interface SimNode {
   session: Session | null;
   /** What its agent's workers are doing. */
   seat: Seat | null;
+  /** Who hosted its round. */
+  seatHost: string | null;
+  /** When its workers, which are being stopped, will have ended; null: they are not. */
+  endsAt: number | null;
+  /** When it lost its host; null: it has one, or is it. */
+  lostAt: number | null;
+  /** When its last freeze was over. */
+  thawedAt: number;
   told: boolean;
   /** It has been decided that the round is over; the agent hears of it in a moment. */
   ending: boolean;
@@ -89,6 +101,8 @@ interface SimNode {
 }
 
 const RESUME_MS = 300;
+/** How long killed workers take to be gone. */
+const KILL_MS = 20;
 
 export class ElectedWorld {
   readonly faults: ElectedFaults;
@@ -196,12 +210,16 @@ export class ElectedWorld {
         session: null,
       },
       ...{
-        seat: null,
-        told: false,
-        ending: false,
-        outcome: null,
-        jobs: null,
-        isFresh: false,
+        ...{
+          seat: null,
+          seatHost: null,
+          endsAt: null,
+          lostAt: null,
+          thawedAt: 0,
+          told: false,
+          ending: false,
+        },
+        ...{ outcome: null, jobs: null, isFresh: false },
         node: this.#machine(id),
         election: this.#candidate(id),
       },
@@ -241,9 +259,7 @@ export class ElectedWorld {
       session: null,
     });
     Object.assign(node, {
-      seat: null,
-      jobs: null,
-      told: false,
+      ...{ seat: null, seatHost: null, endsAt: null, lostAt: null, jobs: null, told: false },
       node: this.#machine(node.id),
       election: this.#candidate(node.id),
     });
@@ -265,6 +281,7 @@ export class ElectedWorld {
   #thaw(node: SimNode): void {
     // Sums of fractions may miss by a little.
     if (node.frozenUntil > this.now + 0.01) return;
+    if (node.frozenUntil > 0) node.thawedAt = this.now;
     node.frozenUntil = Math.min(node.frozenUntil, this.now);
     for (const work of node.inbox.splice(0)) work();
     this.#in(node, () => this.#elect(node, { kind: "wakeup" }));
@@ -316,14 +333,20 @@ export class ElectedWorld {
           effect.isDead ? { kind: "host-died", epoch: effect.epoch } : { kind: "look" },
         );
       case "resign":
-        return this.#elect(node, { kind: "leave", over: effect.over });
+        return this.#elect(node, {
+          kind: "leave",
+          over: effect.over,
+          exitCode: effect.over && effect.succeeded ? 0 : null,
+        });
       case "serve":
         // Others may have begun the job anew; whoever was in the one that has ended does not.
         assert(!node.isFresh || node.jobs === null, `${node.id} begins the job anew that has ended`);
         node.serving = `${node.id}:${node.port}`;
+        node.lostAt = null;
         return;
       case "stop-serving":
-        for (const session of this.#sessions) if (session.host === node) this.#break(session, "lost");
+        // The port refuses from now on, which counts as the host's death.
+        for (const session of this.#sessions) if (session.host === node) this.#break(session, "dead");
         Object.assign(node, { serving: null, port: 0 });
         return;
       case "connect":
@@ -378,16 +401,11 @@ export class ElectedWorld {
         this.#seated(node, news.seat);
         return;
       case "round-over":
-        // It has failed here, and is being cleared already.
-        if (node.told || node.seat?.round !== news.round) return;
-        node.told = true;
-        return this.#later(node, 10 + this.#prng.below(500), () => {
-          node.seat = null;
-          this.#step(node, {
-            kind: "request",
-            request: { kind: "cleared", round: news.round, report: null },
-          });
-        });
+        if (node.seat?.round !== news.round) return;
+        // Where it has failed here the workers are being stopped already.
+        if (!node.told) this.#stopWorkers(node, 10 + this.#prng.below(this.faults.stopMs));
+        if (news.withinMs !== undefined) this.#stopWorkers(node, news.withinMs);
+        return;
       case "go-on":
         return request({ kind: "join" }, 1);
       case "job-over":
@@ -409,12 +427,28 @@ export class ElectedWorld {
     }
   }
 
+  /** What is left of its workers after `withinMs` is killed; what was decided before holds if it is sooner. */
+  #stopWorkers(node: SimNode, withinMs: number): void {
+    const { seat } = node, endsAt = this.now + withinMs + KILL_MS;
+    node.told = true;
+    if (seat === null || (node.endsAt !== null && node.endsAt <= endsAt)) return;
+    node.endsAt = endsAt;
+    this.#later(node, withinMs + KILL_MS, () => {
+      if (node.seat !== seat || node.endsAt !== endsAt) return;
+      node.seat = node.endsAt = null;
+      this.#step(node, { kind: "request", request: { kind: "cleared", round: seat.round, report: null } });
+    });
+  }
+
   #seated(node: SimNode, seat: Seat): void {
     const { round, groupRank, groupWorldSize: size } = seat,
       store = `${seat.store.address}:${seat.store.port}`;
     this.#say(node, `round ${round}: rank ${groupRank} of ${size} at ${store}`);
     node.seat = seat;
+    node.seatHost = node.serving === null ? node.session?.host.id ?? null : node.id;
+    node.endsAt = null;
     node.told = node.ending = false;
+    for (const other of this.nodes) this.#checkDeposed(other, seat);
     const jobs = this.#jobsEnded();
     node.jobs ??= jobs;
     const { workMs } = this.faults;
@@ -471,6 +505,7 @@ export class ElectedWorld {
         node.session = session;
         for (const old of [...this.#unheard]) if (old.guest === node && old.host === host) this.#hearEnd(old);
         this.#sessions.add(session);
+        node.lostAt = null;
         this.#step(host, { kind: "arrived", nodeId: node.id, address: node.id, hostAddress: host.id });
         return this.#step(node, { kind: "linked", epoch: 0, hostId: host.id });
       }
@@ -499,6 +534,7 @@ export class ElectedWorld {
     this.#later(guest, this.#delay(), () => {
       if (guest.session !== session) return;
       guest.session = null;
+      guest.lostAt = this.now;
       this.#step(guest, { kind: "link-ended", end: { kind, text: "its connection broke" } });
     });
   }
@@ -530,7 +566,11 @@ export class ElectedWorld {
           kind: "host-named",
           epoch: effect.host.epoch,
           address: effect.host.address,
+          orphanMs: orphanMs(this.faults.ttlMs),
         });
+      case "ended":
+        this.#say(node, "is told that the job has ended");
+        return this.#step(node, { kind: "job-ended", exitCode: effect.exitCode, knownMs: 120_000 });
       case "deposed":
         this.counts.depositions++;
         this.#say(node, `deposed: ${effect.text}`);
@@ -607,14 +647,10 @@ export class ElectedWorld {
     if (happens(failures) && seat !== null && !node.told) {
       this.#in(node, () => {
         if (node.seat !== seat || node.told) return;
-        node.told = true;
         const { round } = seat;
         const failure = { kind: "worker", text: "lost a worker", exitCode: 1 } as const;
+        this.#stopWorkers(node, this.#prng.below(this.faults.stopMs));
         this.#step(node, { kind: "request", request: { kind: "failed", round, failure } });
-        this.#later(node, 20, () => {
-          node.seat = null;
-          this.#step(node, { kind: "request", request: { kind: "cleared", round, report: null } });
-        });
       });
     }
   }
@@ -630,11 +666,28 @@ export class ElectedWorld {
 
   // What must hold.
 
-  /** Never two whole worlds, of nodes that run and have not been told that their round is over. */
+  /** Whether it has workers that run; those of a node that was frozen until now have a moment to be ended. */
+  #hasWorkers({ seat, alive, frozenUntil, thawedAt }: SimNode): boolean {
+    return seat !== null && alive && frozenUntil <= this.now && this.now - thawedAt > 2 * KILL_MS;
+  }
+
+  /** A round begins only when nothing is alive on the node that hosted an earlier one. */
+  #checkDeposed(node: SimNode, { round }: Seat): void {
+    if (!this.#hasWorkers(node) || node.seatHost !== node.id || node.seat!.round >= round) return;
+    throw new Error(`Round ${round} begins while ${node.id}, host once, has workers of ${node.seat!.round}`);
+  }
+
+  /** Never two whole worlds of workers that run, nor workers for long of which no host knows. */
   #checkWorlds(): void {
     const worlds = new Map<string, { count: number; size: number }>();
-    for (const { seat, told, ending, alive, frozenUntil } of this.nodes) {
-      if (seat === null || told || ending || !alive || frozenUntil > this.now) continue;
+    for (const node of this.nodes) {
+      if (!this.#hasWorkers(node)) continue;
+      const seat = node.seat!;
+      const orphanedMs = this.now - Math.max(node.lostAt ?? this.now, node.thawedAt);
+      assert(
+        orphanedMs <= orphanMs(this.faults.ttlMs) + 2 * KILL_MS,
+        `${node.id} has workers of round ${seat.round}, and has lost its host for ${orphanedMs} ms`,
+      );
       const key = `${seat.round} at ${seat.store.address}:${seat.store.port}`;
       worlds.set(key, { count: (worlds.get(key)?.count ?? 0) + 1, size: seat.groupWorldSize });
     }

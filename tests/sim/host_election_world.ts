@@ -63,6 +63,8 @@ interface Agent {
   cutUntil: number;
   /** What arrived while it was frozen. */
   readonly inbox: ElectionEvent[];
+  /** After it was deposed: when nothing of its world is alive any more. */
+  worldUntil: number;
   /** As its owner knows it. */
   reign: { epoch: number; round: number } | null;
   savingRound: number | null;
@@ -109,6 +111,7 @@ export class ElectionWorld {
         frozenUntil: 0,
         cutUntil: 0,
         inbox: [],
+        worldUntil: 0,
         reign: null,
         savingRound: null,
         watch: null,
@@ -216,8 +219,10 @@ export class ElectionWorld {
         this.counts.depositions++;
         agent.reign = null;
         const { incarnation } = agent;
-        // Its world is ended well before the lease can be over; then it stands again.
-        this.#at(this.#prng.below(Math.floor(this.faults.ttlMs / 4)), () => {
+        // What is left of its world is killed in time; then it stands again.
+        const lifeMs = this.#prng.below(Math.floor(effect.lifeMs) + 1);
+        agent.worldUntil = this.now + lifeMs / agent.rate;
+        this.#at(lifeMs / agent.rate, () => {
           if (agent.incarnation === incarnation) {
             this.#step(agent, { kind: "stand", address: `${agent.name}:1` });
           }
@@ -255,6 +260,8 @@ export class ElectionWorld {
       case "trouble":
       case "recovered":
         return this.#say(agent, effect.kind);
+      case "ended":
+        throw new Error(`${agent.name} was told that the job has ended`);
       case "left":
         return;
       default:
@@ -344,6 +351,7 @@ export class ElectionWorld {
     if (happens(this.faults.deaths * 3) && agent.alive) {
       agent.alive = false;
       agent.incarnation++;
+      agent.worldUntil = 0;
       agent.reign = null;
       agent.watch = null;
       this.#say(agent, "dead");
@@ -374,10 +382,12 @@ export class ElectionWorld {
     for (const event of inbox) this.#step(agent, event);
   }
 
-  /** At any instant, of the agents that run, at most one takes itself for the host. */
+  /** At any instant, of the agents that run, at most one takes itself for the host, or has what is left of its world. */
   #check(): void {
     const hosts = this.agents.filter((agent) => {
-      if (!this.#isRunning(agent) || agent.election.epoch === null) return false;
+      if (!this.#isRunning(agent)) return false;
+      if (agent.worldUntil > this.now) return true;
+      if (agent.election.epoch === null) return false;
       // A wake-up that is due is about to depose it, before it does anything else.
       const due = agent.election.nextWakeup();
       return due === undefined || due > this.#clock(agent);

@@ -109,6 +109,28 @@ Deno.test("WorkerGroup kills at once on stop-now, in whatever state it is", () =
   }]);
 });
 
+Deno.test("WorkerGroup kills what is left when a stop has a limit of its own, whatever it is doing then", () => {
+  const { send, wake, now, end, swept } = driver(2);
+  send({ kind: "start" });
+  assertEquals(signals(send({ kind: "stop", signal: "SIGTERM", withinMs: 5_000 })), [
+    "0 SIGTERM worker",
+    "1 SIGTERM worker",
+  ]);
+  assertEquals(send({ kind: "stop", signal: "SIGTERM", withinMs: 9_000 }), []);
+  assertEquals(signals(wake()), ["0 SIGKILL group", "1 SIGKILL group"]);
+  assertEquals(now(), 5_000, "the earlier limit holds");
+  for (const rank of [0, 1]) end(rank, { kind: "signalled", signal: "SIGKILL" });
+  assertEquals(swept(7).map((effect) => effect.kind === "signal-leftovers" && effect.signal), ["SIGKILL"]);
+
+  // A limit that comes while a failure's own stop is under way shortens it.
+  const later = driver(2);
+  later.send({ kind: "start" });
+  later.end(0, FAILED);
+  later.send({ kind: "stop", signal: "SIGTERM", withinMs: 0 });
+  assertEquals(signals(later.wake()), ["1 SIGKILL group"]);
+  assertEquals(later.now(), 0);
+});
+
 Deno.test("WorkerGroup gives leftovers of a success the whole grace, names them, then kills", () => {
   const { send, end, swept, wake, now } = driver(1, { shutdownTimeoutMs: 10_000 });
   send({ kind: "start" });
