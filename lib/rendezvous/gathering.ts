@@ -31,6 +31,8 @@ export class Gathering {
   #nextRound: number;
   /** The job came from another host, and this one has not formed a round yet. */
   #isTakeover: boolean;
+  /** Those who were ready at the last decision don't give the right to form a round. */
+  #lacksRight = false;
   /** Until then nodes of which nothing is heard may still run the last round. */
   #closedUntil: InstantMs = -Infinity;
 
@@ -58,7 +60,12 @@ export class Gathering {
 
   /** What is waited for. */
   get waitingText(): string {
-    return waitingText(this.#members.ready, this.#record.seats, this.#options.settings);
+    const { seats: before } = this.#record;
+    return waitingText(
+      this.#members.ready,
+      { before, lacksRight: this.#lacksRight },
+      this.#options.settings,
+    );
   }
 
   /** Those who wait for a round and may have a seat in it. */
@@ -100,6 +107,7 @@ export class Gathering {
     const right: Right = now < this.#closedUntil
       ? { kind: "later", at: this.#closedUntil }
       : this.#ballot.right(ready.map(({ nodeId }) => nodeId), pending, now);
+    this.#lacksRight = right.kind === "refused";
     const forming = decideForming({
       settings: this.#options.settings,
       ready,

@@ -36,10 +36,13 @@ export function restartsText(restarts: number): string {
   return restarts === 1 ? "1 restart" : `${restarts} restarts`;
 }
 
-/** "for nodes: 2 of 4 are here (a, b)". `before`: who was in the last round. */
+/**
+ * "for nodes: 2 of 4 are here (a, b)". `before`: who was in the last round; `lacksRight`: too many of them are missing
+ * to form another.
+ */
 export function waitingText(
   ready: readonly NodeInfo[],
-  before: readonly string[],
+  { before, lacksRight }: { readonly before: readonly string[]; readonly lacksRight: boolean },
   { nodesMin, nodesMax }: JobSettings,
 ): string {
   const wanted = nodesMin === nodesMax ? `${nodesMin}` : `at least ${nodesMin}, at most ${nodesMax},`;
@@ -48,7 +51,9 @@ export function waitingText(
   const missing = before.filter((nodeId) => !ids.has(nodeId));
   const were = missing.length === 0
     ? ""
-    : `; of the last round ${namesText(missing)} ${missing.length === 1 ? "is" : "are"} missing`;
+    : `; of the last round ${namesText(missing)} ${missing.length === 1 ? "is" : "are"} missing${
+      lacksRight ? ", and more than half of it is needed" : ""
+    }`;
   return `for nodes: ${ready.length} of ${wanted} ${ready.length === 1 ? "is" : "are"} here${here}${were}`;
 }
 

@@ -514,6 +514,11 @@ Deno.test("Who takes over never forms a round with newcomers alone", () => {
   job.come("x", "y");
   job.later(10_000);
   assertEquals(job.world, null);
+  job.later(600_000);
+  assertMatch(
+    job.outcomes.get("x")?.text ?? "",
+    /3 of at least 2, at most 3, are here \(b, x, y\); of the last round a, c are missing, and more than half of it is needed/,
+  );
 });
 
 Deno.test("A round whose nodes are all lost is not followed before they must have ended it", () => {
