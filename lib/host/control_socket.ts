@@ -5,6 +5,7 @@
 
 import { OutputQueue } from "../store/output_queue.ts";
 import type { TcpSocket } from "./listener.ts";
+import { addressText, plainAddress } from "./socket_address.ts";
 
 export interface ControlSocketOptions {
   /** Bytes that the system has not taken yet, at most. */
@@ -38,8 +39,7 @@ export class ControlSocket {
 
   /** HOST:PORT of the other side. */
   get peerName(): string {
-    const { hostname, port } = this.#socket.remoteAddr;
-    return `${hostname}:${port}`;
+    return addressText(this.#socket.remoteAddr);
   }
 
   /** IP addresses of the two ends; "" where one's own is not known. */
@@ -112,9 +112,4 @@ export class ControlSocket {
   #sayEnd(): void {
     this.#socket.closeWrite().catch(() => this.#lose());
   }
-}
-
-/** A dual-stack listener sees IPv4 as its image in IPv6. */
-function plainAddress(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }

@@ -90,7 +90,7 @@ export class PortablePeer implements StorePeer {
       }
       try {
         service.receive(this, buffer, length);
-        while (connection.isBacklogged) {
+        while (connection.isBacklogged && this.#state === "open") {
           await new Promise<void>((resolve) => this.#onDrained = resolve);
           if (this.#state !== "open") return;
           service.resume(this);

@@ -19,6 +19,17 @@ export interface SocketAddress {
   readonly port: number;
 }
 
+/** HOST:PORT as people write it; a dual-stack listener sees IPv4 as its image in IPv6. */
+export function addressText({ hostname, port }: SocketAddress): string {
+  const plain = plainAddress(hostname);
+  return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+/** IPv4 as itself where it is seen in its image in IPv6. */
+export function plainAddress(hostname: string): string {
+  return hostname.replace(/^::ffff:(?=\d+\.)/i, "");
+}
+
 /** What `bytes` say, in the words that Deno uses for it; null: no address of IPv4 or IPv6. */
 export function readSocketAddress(bytes: Uint8Array): SocketAddress | null {
   assert(bytes.length >= SOCKET_ADDRESS_BYTES, "Too short for a socket address");

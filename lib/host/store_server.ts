@@ -9,6 +9,7 @@ import type { AddressRange } from "../core/address_range.ts";
 import type { EpollAcceptor } from "./epoll_acceptor.ts";
 import { listenTcp, type TcpListener, type TcpSocket } from "./listener.ts";
 import { PortablePeer } from "./portable_peer.ts";
+import { addressText } from "./socket_address.ts";
 import { type ServingOptions, StoreService, type StoreStats } from "./store_service.ts";
 
 export interface StoreServerOptions extends ServingOptions {
@@ -25,7 +26,7 @@ export interface StoreServer {
   /** Empties the store and closes all connections, at the same address: what a new attempt starts with. */
   reset(): void;
   /**
-   * From now on only these, and this machine itself, may connect; null: everybody. Closes the connections of all others,
+   * From now on only these, and loopback addresses, may connect; null: everybody. Closes the connections of all others,
    * each with one line in the log.
    */
   setAllowed(allowed: readonly AddressRange[] | null): void;
@@ -62,7 +63,7 @@ class TcpStoreServer implements StoreServer {
     this.#listener = listener;
     this.host = listener.addr.hostname;
     this.port = listener.addr.port;
-    this.#service = new StoreService(`${this.host}:${this.port}`, options);
+    this.#service = new StoreService(addressText(listener.addr), options);
     if (options.sockets === "portable") this.#accept(listener);
     else this.#start(listener);
   }

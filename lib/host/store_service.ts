@@ -12,13 +12,13 @@ import type { SpokenDialect } from "../store/request_decoder.ts";
 import { Table } from "../store/table.ts";
 import { type Dialect, type Key, PeerError } from "../store/wire.ts";
 import type { ControlServer } from "./control_link.ts";
-import type { SocketAddress } from "./socket_address.ts";
+import { addressText, type SocketAddress } from "./socket_address.ts";
 import { UnfinishedRequests } from "./unfinished_requests.ts";
 
 export interface ServingOptions {
   /** What every client speaks; null, the default: found out for each connection. */
   readonly dialect?: Dialect | null;
-  /** Who may connect, beside this machine itself; null, the default: everybody who reaches the address. */
+  /** Who may connect, beside loopback addresses; null, the default: everybody who reaches the address. */
   readonly allowed?: readonly AddressRange[] | null;
   readonly limits?: Partial<StoreLimits>;
   /** Takes the connections of our own agents; without it they are closed. It outlives the store. */
@@ -82,6 +82,9 @@ export class StoreService {
   #table: Table;
   readonly #peers = new Set<StorePeer>();
   readonly #unfinished: UnfinishedRequests<StorePeer>;
+  /** Bytes kept for those who do not read, and their sum. */
+  readonly #unread = new Map<StorePeer, number>();
+  #unreadBytes = 0;
   readonly #silenceTimers = new Map<StorePeer, Timer>();
   #spares: StoreConnection[] = [];
   /** Peers whose replies have not been handed to their socket. */
@@ -210,13 +213,14 @@ export class StoreService {
 
   /** `peer` has not taken its last replies: it is destroyed when it goes on like that. */
   watchEnding(peer: StorePeer): void {
-    this.#unfinished.note(peer, 0);
+    this.#unfinished.note(peer, 0, peer.requestCount);
   }
 
   /** `peer` is gone, or not ours any more. */
   forget(peer: StorePeer): void {
     if (!this.#peers.delete(peer)) return;
     this.#unfinished.forget(peer);
+    this.#forgetUnread(peer);
     this.#stopWaitingForSilence(peer);
     this.#requestsOfGone += peer.requestCount;
     peer.connection?.leave();
@@ -231,9 +235,9 @@ export class StoreService {
     return this.#admission === null || this.#admission.admits(hostname);
   }
 
-  #refuse({ hostname, port }: SocketAddress, reason: string): void {
+  #refuse(address: SocketAddress, reason: string): void {
     this.#closedConnections++;
-    this.log(`closed the connection of ${hostname}:${port}: it ${reason}`);
+    this.log(`closed the connection of ${addressText(address)}: it ${reason}`);
   }
 
   #flush(): void {
@@ -246,9 +250,10 @@ export class StoreService {
   /** Counts and times what has begun and not ended. */
   #watchUnfinished(peer: ActivePeer): void {
     const { connection } = peer;
+    if (connection.isBacklogged || this.#unread.size > 0) this.#noteUnread(peer);
     // It is not to blame for what we do not take.
     if (!connection.isInside || connection.isBacklogged) return this.#unfinished.forget(peer);
-    this.#unfinished.note(peer, connection.keptBytes);
+    this.#unfinished.note(peer, connection.keptBytes, connection.requestCount);
     const { bytes } = this.#unfinished, max = this.limits.unfinishedBytesMax;
     if (bytes > max) {
       throw new PeerError(
@@ -258,6 +263,27 @@ export class StoreService {
     if (connection.awaitsSilence) {
       this.#silenceTimers.set(peer, setTimeout(() => this.#onSilence(peer), SILENCE_MS));
     }
+  }
+
+  /** A peer that does not read is cut off when it is one too many: what it is owed would fill the memory. */
+  #noteUnread(peer: ActivePeer): void {
+    const { output, isBacklogged } = peer.connection;
+    this.#forgetUnread(peer);
+    if (!isBacklogged) return;
+    const bytes = output.heldBytes, max = this.limits.unreadBytesMax;
+    this.#unread.set(peer, bytes);
+    this.#unreadBytes += bytes;
+    if (this.#unreadBytes <= max) return;
+    this.#refuse(
+      peer.address,
+      `left ${bytes} of the ${this.#unreadBytes} unread bytes, over the limit of ${max}`,
+    );
+    peer.destroy();
+  }
+
+  #forgetUnread(peer: StorePeer): void {
+    this.#unreadBytes -= this.#unread.get(peer) ?? 0;
+    this.#unread.delete(peer);
   }
 
   #onSilence(peer: ActivePeer): void {

@@ -1,6 +1,6 @@
 /**
  * Every limit of a store server, in one place. A connection that passes one is closed with one log line; the others
- * go on. None is lower than PyTorch's own, where PyTorch has one (tcpstore-protocol, "Rules").
+ * go on. No default is lower than PyTorch's own, where PyTorch has one (tcpstore-protocol, "Rules"). README has them all.
  */
 
 export interface StoreLimits {
@@ -21,6 +21,8 @@ export interface StoreLimits {
   readonly requestMs: number;
   /** Replies waiting to be read before no further request of that connection is taken. */
   readonly unreadReplyBytesMax: number;
+  /** Of unread replies of all connections together; what is sent from where it is stored is not counted. */
+  readonly unreadBytesMax: number;
 }
 
 const KIB = 1024;
@@ -37,4 +39,5 @@ export const DEFAULT_LIMITS: StoreLimits = {
   connectionsMax: 64 * KIB,
   requestMs: 300_000,
   unreadReplyBytesMax: 1 * MIB,
+  unreadBytesMax: 1024 * MIB,
 };

@@ -15,6 +15,8 @@ import type { Value } from "./wire.ts";
 const BUFFER_BYTES = 8192;
 /** From this length on a value is not copied into the buffer. */
 const REFERENCED_BYTES_MIN = 4096;
+/** Pieces that were written and stay in the list before it is cut: cutting costs as much as what remains. */
+const TAKEN_KEPT_MAX = 256;
 const NOTHING = new Uint8Array(0);
 /** Of every queue that has none; never changed. */
 const NO_PIECES: Block[] = [];
@@ -37,6 +39,16 @@ export class OutputQueue {
   /** Bytes not yet written. */
   get length(): number {
     return this.#length;
+  }
+
+  /** Bytes that are kept for this queue alone: what is referenced has its place elsewhere. */
+  get heldBytes(): number {
+    let bytes = this.#tailEnd - this.#tailStart;
+    for (let index = this.#pieceIndex; index < this.#pieces.length; index++) {
+      const piece = this.#pieces[index]!;
+      if (piece.buffer.byteLength === BUFFER_BYTES) bytes += piece.length;
+    }
+    return bytes;
   }
 
   /** The next bytes to write, as many as lie together; empty when there are none. */
@@ -66,6 +78,11 @@ export class OutputQueue {
       piece.readers--;
       this.#pieceStart = 0;
       this.#pieceIndex++;
+      // Who reads slowly may never leave it empty.
+      if (this.#pieceIndex === TAKEN_KEPT_MAX) {
+        this.#pieces = this.#pieces.slice(TAKEN_KEPT_MAX);
+        this.#pieceIndex = 0;
+      }
     }
     if (this.#length === 0) {
       // An idle connection keeps nothing.

@@ -122,7 +122,7 @@ export class Table {
         client.reply({ kind: "integer", value: BigInt(this.#values.size) });
         return;
       case "listKeys":
-        client.reply({ kind: "keys", keys: Array.from(this.#values.keys(), spanText) });
+        client.reply({ kind: "keys", keys: this.#listKeys() });
         return;
       case "queuePush":
         this.#queuePush(request.key, request.value);
@@ -277,11 +277,23 @@ export class Table {
 
   #multiGet(keys: readonly Key[]): Value[] {
     const values = keys.map((key) => this.#valueOf(key) ?? "");
+    this.#checkReply(values);
+    return values;
+  }
+
+  #listKeys(): Key[] {
+    const keys = Array.from(this.#values.keys(), spanText);
+    // Counted only where it might be too long.
+    const most = this.#storedBytes + 8 * keys.length;
+    if (most > this.#limits.requestBytesMax) this.#checkReply(keys);
+    return keys;
+  }
+
+  #checkReply(parts: readonly Value[]): void {
     let bytes = 0;
-    for (const value of values) bytes += 8 + value.length;
+    for (const { length } of parts) bytes += 8 + length;
     const max = this.#limits.requestBytesMax;
     if (bytes > max) throw new PeerError(`asked for ${bytes} bytes in one reply, over the limit of ${max}`);
-    return values;
   }
 
   #joined(head: Value, tail: Value): Value {

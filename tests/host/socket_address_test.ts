@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
+  addressText,
   hostText,
   packHost,
   readSocketAddress,
@@ -29,6 +30,19 @@ Deno.test("readSocketAddress() writes addresses as Deno does", () => {
     assertEquals(readSocketAddress(ipv6(...groups)), { hostname, port: 258 });
   }
   assertEquals(readSocketAddress(new Uint8Array(SOCKET_ADDRESS_BYTES)), null);
+});
+
+Deno.test("addressText() writes an address and its port as people do", () => {
+  const texts = [
+    ["10.0.0.1", "10.0.0.1:80"],
+    ["::ffff:10.0.0.1", "10.0.0.1:80"],
+    ["fd00::1", "[fd00::1]:80"],
+    [
+      "::",
+      "[::]:80",
+    ],
+  ] as const;
+  for (const [hostname, text] of texts) assertEquals(addressText({ hostname, port: 80 }), text);
 });
 
 Deno.test("hostText() gives back what packHost() was given", () => {

@@ -157,6 +157,26 @@ onBoth(
 );
 
 onBoth(
+  "startStoreServer() lets a stream of requests go on for longer than one may take",
+  (scene) =>
+    scene({ limits: { requestMs: 100 } }, async ({ store, lines, stranger }) => {
+      const socket = await stranger(HANDSHAKE);
+      const request = fromHex("04 0100000000000000 6e 0100000000000000");
+      // Whenever the server looks, one is finished and the next has begun.
+      await send(socket, request.subarray(0, 5));
+      const end = performance.now() + 400;
+      const parted = Uint8Array.from([...request.subarray(5), ...request.subarray(0, 5)]);
+      const reply = new Uint8Array(8);
+      for (let sum = 1; performance.now() < end; sum++) {
+        await send(socket, parted);
+        assertEquals([await socket.read(reply), new DataView(reply.buffer).getUint32(0, true)], [8, sum]);
+      }
+      assertEquals(lines, []);
+      await store.ping();
+    }),
+);
+
+onBoth(
   "startStoreServer() wakes who waited for what came just before a broken rule",
   (scene) =>
     scene({}, async ({ store, lines, stranger }) => {
@@ -234,6 +254,31 @@ onBoth(
       await stranger(begun);
       await untilClosed(await stranger(begun));
       assertMatch(lines.join(), /of the \d+ unfinished bytes, over the limit of 100000$/);
+    }),
+);
+
+onBoth(
+  "startStoreServer() limits the unread replies of all connections together",
+  (scene) =>
+    scene({ limits: { unreadBytesMax: 50 * MIB } }, async ({ store, lines, stranger }) => {
+      // A list of them is 20 MB long: far more than the kernel takes for who does not read.
+      for (let first = 0; first < 50_000; first += 10_000) {
+        await store.multiSet(
+          Array.from({ length: 10_000 }, (_, index) => [`${"k".repeat(390)}${first + index}`, ""] as const),
+        );
+      }
+      await store.ping();
+      const list = c("11");
+      const lazy = [await stranger(list), await stranger(list)];
+      for (const socket of lazy) assertEquals(await socket.read(new Uint8Array(8)), 8);
+      assertEquals(lines, []);
+      await untilClosed(await stranger(list));
+      assertMatch(lines.join(), /: it left 20\d{6} of the 60\d{6} unread bytes, over the limit of 52428800$/);
+      // They are not too late.
+      const reply = new Uint8Array(MIB);
+      for (const socket of lazy) {
+        for (let read = 0; read < 19 * MIB;) read += (await socket.read(reply)) ?? NaN;
+      }
     }),
 );
 

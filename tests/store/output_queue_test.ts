@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { AssertionError } from "../../lib/core/assert.ts";
 import { concat } from "../../lib/core/bytes.ts";
 import { Prng } from "../../lib/core/prng.ts";
@@ -66,6 +66,33 @@ Deno.test("OutputQueue loses, repeats and reorders nothing while it is filled an
   }
   assertEquals(concat(taken), concat(put));
   assertThrows(() => output.advance(1), AssertionError);
+});
+
+Deno.test("OutputQueue keeps nothing of what was written, also when it is never empty", () => {
+  const output = new OutputQueue();
+  const before = Deno.memoryUsage().external;
+  for (let round = 0; round < 40_000; round++) {
+    output.value(new Uint8Array(8000));
+    if (round > 0) output.advance(8000);
+  }
+  assertEquals(output.length, 8000);
+  const kept = Deno.memoryUsage().external - before;
+  assert(kept < 160_000_000, `Keeps ${kept} bytes of 320,000,000`);
+});
+
+Deno.test("OutputQueue.heldBytes counts what is copied and waits, not what it passes on", () => {
+  const output = new OutputQueue();
+  output.sized("ab");
+  assertEquals(output.heldBytes, 10);
+  output.value(new Uint8Array(10_000));
+  output.sized("abc");
+  assertEquals([output.heldBytes, output.length], [21, 10_021]);
+  output.advance(10);
+  assertEquals(output.heldBytes, 11);
+  for (let key = 0; key < 10_000; key++) output.sized("0123456789");
+  assertEquals(output.heldBytes, output.length - 10_000);
+  while (output.length > 0) output.advance(output.peek().length);
+  assertEquals(output.heldBytes, 0);
 });
 
 Deno.test("OutputQueue.int64() writes numbers on either side of where JavaScript's become inexact", () => {

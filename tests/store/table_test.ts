@@ -238,3 +238,16 @@ Deno.test("Table.apply() changes nothing when a limit is passed", () => {
   assertThrows(() => ask("a", { kind: "multiGet", keys: ["a", "a"] }), PeerError, "76 bytes in one reply");
   assertEquals(table.storedBytes, 33);
 });
+
+Deno.test("Table.apply() lists no more keys than a reply may have", () => {
+  const { ask, set } = newTable({ requestBytesMax: 60 });
+  set("k".repeat(20), "v".repeat(30));
+  set("l".repeat(20), "");
+  assertEquals(ask("a", { kind: "listKeys" })[0]?.kind, "keys");
+  set("m", "");
+  assertThrows(
+    () => ask("a", { kind: "listKeys" }),
+    PeerError,
+    "asked for 65 bytes in one reply, over the limit of 60",
+  );
+});
