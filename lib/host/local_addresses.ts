@@ -1,10 +1,17 @@
 /** Which addresses are this machine's, and whether an endpoint is one of them. */
 
+import { type AddressRange, parseAddressRange } from "../core/address_range.ts";
+
 /** Addresses of all interfaces but the loopback one; those that mean something on one link only are left out. */
 export function interfaceAddresses(): string[] {
   return Deno.networkInterfaces().map(({ address }) => address).filter((address) =>
     !isLoopback(address) && !address.startsWith("fe80")
   );
+}
+
+/** The same as ranges: what is admitted as "this machine", beside its loopback addresses. */
+export function ownRanges(): AddressRange[] {
+  return interfaceAddresses().flatMap((address) => parseAddressRange(address) ?? []);
 }
 
 export function isLoopback(address: string): boolean {

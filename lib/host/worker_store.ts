@@ -16,7 +16,7 @@ export interface WorkerStore {
   readonly stats: StoreStats | null;
   /** Every attempt starts with an empty store, at the same address. */
   reset(): void;
-  /** Who may connect, beside this machine; null: everybody. */
+  /** Who may connect, beside loopback addresses; null: everybody. */
   setAllowed(allowed: readonly AddressRange[] | null): void;
   close(): void;
 }

@@ -124,7 +124,7 @@ export interface MeetingPlan {
   readonly areWorkersIdentical: boolean;
   /** `--job-secret-file`; the secret itself is never in a plan. */
   readonly secretPath: string | null;
-  /** `--store-allow`: who may connect to this node's ports, beside the job's nodes; null: everybody. */
+  /** `--store-allow`: who may connect where the launchers meet, beside this machine; null: everybody. */
   readonly allowed: string | null;
 }
 

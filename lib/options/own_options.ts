@@ -137,7 +137,7 @@ const ROWS: readonly OptionRow[] = [
     metavar: "CIDR,...",
     check: checkAddressRanges,
     group: "Nodes",
-    help: "Who may connect to the job's ports, beside this machine (default: everybody who can reach them).",
+    help: "Who may connect to the job's endpoint, beside this machine (default: everybody who can reach it).",
   },
   {
     name: "exitCode",
