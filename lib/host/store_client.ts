@@ -13,7 +13,7 @@
  * Any number of operations may be under way at once. They share one connection; each operation that has to wait borrows
  * a further one, of which there are few, and beyond those asks again and again. A lost connection is made anew for the
  * next operation; what only reads or waits is repeated on it, anything else fails with `StoreConnectionError`, because
- * it may have happened.
+ * it may have happened. The next operation fails so, too, if something was set that the server may not have taken.
  */
 
 import { bytesOf, byteString, fromUtf8, utf8 } from "../core/bytes.ts";

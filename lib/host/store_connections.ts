@@ -8,7 +8,8 @@ import { Prng } from "../core/prng.ts";
 import { durationText, type InstantMs } from "../core/time.ts";
 import type { Outcome } from "../store/client.ts";
 import { type Dialect, OPERATIONS, type Request } from "../store/wire.ts";
-import { StoreConnectionError, StoreLink } from "./store_link.ts";
+import { addressText } from "./socket_address.ts";
+import { StoreConnectionError, StoreLink, TIMER_MS_MAX } from "./store_link.ts";
 
 export interface StoreAddress {
   /** IP address or name; all addresses of a name are tried side by side. */
@@ -35,6 +36,9 @@ const PAUSE_MS_MAX = 1000;
 
 /** The least time that a server is given to answer what it need not wait for, and to be connected to for a wait. */
 const ANSWER_MS_MIN = 5_000;
+
+/** How often a request is sent again at once: a server that hangs up on it so often, or on everybody, goes on like that. */
+const REPEATS_MAX = 3;
 
 /** Requests that may be sent again without harm. */
 const REPEATABLE: ReadonlySet<Request["kind"]> = new Set(
@@ -76,16 +80,25 @@ export class StoreConnections {
   async ask(request: Request): Promise<Outcome | null> {
     this.#checkOperation(request);
     const deadline = this.#answerBy();
-    while (true) {
+    for (let repeats = 0;; repeats++) {
+      this.#reportLoss();
       const link = this.#mainLink !== null && !this.#mainLink.isClosed
         ? this.#mainLink
         : await this.connect();
       try {
         return await link.request(request, deadline);
       } catch (error) {
-        if (!this.#mayRepeat(error, request, deadline)) throw error;
+        if (repeats === REPEATS_MAX || !this.#mayRepeat(error, request, deadline)) throw error;
       }
     }
+  }
+
+  /** Nobody was told that a SET was not taken: who goes on must not believe that it was. */
+  #reportLoss(): void {
+    const loss = this.#mainLink?.loss ?? null;
+    if (loss === null) return;
+    this.#mainLink = this.#main = null;
+    throw loss;
   }
 
   /** Carries out a WAIT or BARRIER on a connection of its own. */
@@ -96,7 +109,7 @@ export class StoreConnections {
     }
     this.#waitingCount++;
     try {
-      while (true) {
+      for (let pauseMs = PAUSE_MS_MIN;; pauseMs = await this.#pause(pauseMs, deadline)) {
         const link = await this.#waitingLink();
         try {
           const outcome = await link.request(request, deadline);
@@ -152,16 +165,14 @@ export class StoreConnections {
   }
 
   async #dial(deadline: InstantMs): Promise<StoreLink> {
-    const { host, port, dialect = "c" } = this.#address;
+    const { dialect = "c" } = this.#address;
+    const name = addressText({ hostname: this.#address.host, port: this.#address.port });
     const started = performance.now();
     const { signal } = this.#closing;
     let pauseMs = PAUSE_MS_MIN;
     for (let attempt = 1;; attempt++) {
       try {
-        const link = new StoreLink(
-          await Deno.connect({ hostname: host, port, autoSelectFamily: true, signal }),
-          { name: `${host}:${port}`, dialect },
-        );
+        const link = new StoreLink(await this.#connectBy(deadline), { name, dialect });
         for (const old of this.#links) if (old.isClosed) this.#links.delete(old);
         this.#links.add(link);
         this.#wasConnected = true;
@@ -171,16 +182,37 @@ export class StoreConnections {
         if (signal.aborted || now >= deadline) {
           const reason = signal.aborted
             ? "the client was closed"
+            : error instanceof DOMException
+            ? "nothing answers there"
             : error instanceof Error
             ? error.message
             : error;
+          const attempts = attempt === 1 ? "1 attempt" : `${attempt} attempts`;
           throw new StoreConnectionError(
-            `Cannot connect to the store at ${host}:${port}: ${reason} ` +
-              `(${attempt} attempts in ${durationText(now - started)})`,
+            `Cannot connect to the store at ${name}: ${reason} (${attempts} in ${
+              durationText(now - started)
+            })`,
           );
         }
       }
       pauseMs = await this.#pause(pauseMs, deadline);
+    }
+  }
+
+  /** A packet that is dropped on the way is answered by nobody: the system would try for minutes. */
+  async #connectBy(deadline: InstantMs): Promise<Deno.TcpConn> {
+    const { host: hostname, port } = this.#address;
+    const closing = this.#closing.signal;
+    const attempt = new AbortController();
+    const giveUp = () => attempt.abort();
+    const timer = setTimeout(giveUp, Math.min(deadline - performance.now(), TIMER_MS_MAX));
+    closing.addEventListener("abort", giveUp, { once: true });
+    try {
+      if (closing.aborted) giveUp();
+      return await Deno.connect({ hostname, port, autoSelectFamily: true, signal: attempt.signal });
+    } finally {
+      clearTimeout(timer);
+      closing.removeEventListener("abort", giveUp);
     }
   }
 

@@ -23,6 +23,9 @@ export class StoreLink {
   readonly #machine: ClientMachine;
   readonly #waiters = new Map<number, Waiter>();
   #failure: StoreConnectionError | null = null;
+  #lastTicket = 0;
+  /** The last ticket before a request that has no reply; null: the server has answered later ones. */
+  #unconfirmedAfter: number | null = null;
   #isWriting = false;
   #isClosing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -41,6 +44,11 @@ export class StoreLink {
     return this.#failure !== null;
   }
 
+  /** Why it is closed, if something was set on it that the server may not have taken. */
+  get loss(): StoreConnectionError | null {
+    return this.#unconfirmedAfter === null ? null : this.#failure;
+  }
+
   /**
    * Sends a request; resolves to its outcome, or to null for one that has no reply, once it is on its way.
    * @throws {StoreConnectionError} The connection is lost, or was closed.
@@ -49,8 +57,13 @@ export class StoreLink {
     return new Promise((resolve, reject) => {
       if (this.#failure !== null) return reject(this.#failure);
       const ticket = this.#machine.request(request, deadline);
-      if (ticket === null) resolve(null);
-      else this.#waiters.set(ticket, { resolve, reject });
+      if (ticket === null) {
+        this.#unconfirmedAfter = this.#lastTicket;
+        resolve(null);
+      } else {
+        this.#lastTicket = ticket;
+        this.#waiters.set(ticket, { resolve, reject });
+      }
       this.#setTimer();
       // Requests made in one turn leave in one write.
       if (!this.#isWriting) {
@@ -91,6 +104,8 @@ export class StoreLink {
   }
 
   #settle(answer: Answer): void {
+    // Requests are applied in order.
+    if (answer.ticket > (this.#unconfirmedAfter ?? Infinity)) this.#unconfirmedAfter = null;
     const waiter = this.#waiters.get(answer.ticket);
     this.#waiters.delete(answer.ticket);
     waiter?.resolve(answer.outcome);
@@ -128,7 +143,10 @@ export class StoreLink {
 
   #fail(reason: string): void {
     if (this.#failure !== null) return;
-    this.#failure = new StoreConnectionError(`The connection to the store at ${this.#name} ${reason}`);
+    const loss = this.#unconfirmedAfter === null ? "" : ", and what was set last may be lost";
+    this.#failure = new StoreConnectionError(
+      `The connection to the store at ${this.#name} ${reason}${loss}`,
+    );
     clearTimeout(this.#timer);
     this.#socket.close();
     for (const waiter of this.#waiters.values()) waiter.reject(this.#failure);
@@ -137,7 +155,7 @@ export class StoreLink {
 }
 
 /** What `setTimeout` takes at most. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+export const TIMER_MS_MAX = 2 ** 31 - 1;
 
 function reasonOf(error: unknown): string {
   if (error instanceof PeerError) return `can't be used: the server ${error.message}`;

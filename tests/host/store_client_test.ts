@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { StoreClient, StoreConnectionError, StoreTimeoutError } from "../../lib/host/store_client.ts";
+import { reservePort } from "../../lib/host/listener.ts";
 import { startStoreServer, type StoreServer } from "../../lib/host/store_server.ts";
 import { SystemError } from "../../lib/core/errors.ts";
 import { socketTest } from "./socket_case.ts";
@@ -177,6 +178,49 @@ socketTest(
     }),
 );
 
+socketTest("StoreClient tells at the next operation, and once, that what was set may be lost", async () => {
+  const limits = { valueBytesMax: 10 };
+  const server = startStoreServer({ host: "127.0.0.1", port: 0, limits });
+  const store = await StoreClient.connect({ host: "127.0.0.1", port: server.port, timeoutMs: 30_000 });
+  try {
+    await store.set("short", "v");
+    assertEquals(await store.countKeys(), 1);
+    for (const pauseMs of [0, 50]) {
+      await store.set("long", "x".repeat(11));
+      // Whether the client knows already or not.
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await assertRejects(() => store.countKeys(), StoreConnectionError, "what was set last may be lost");
+      assertEquals(await store.countKeys(), 1);
+    }
+    server.reset();
+    assertEquals(await store.countKeys(), 0);
+  } finally {
+    store.close();
+    server.close();
+  }
+});
+
+Deno.test("StoreClient gives a server up that hangs up whenever it is asked, after few tries", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let accepted = 0;
+  const hangingUp = (async () => {
+    for await (const socket of listener) {
+      accepted++;
+      await socket.read(new Uint8Array(100)).catch(() => {});
+      socket.close();
+    }
+  })();
+  const store = await StoreClient.connect({ host: "127.0.0.1", port: listener.addr.port, timeoutMs: 30_000 });
+  try {
+    await assertRejects(() => store.check(["k"]), StoreConnectionError);
+    assertEquals(accepted <= 5, true, `${accepted} connections`);
+  } finally {
+    store.close();
+    listener.close();
+    await hangingUp;
+  }
+});
+
 socketTest(
   "StoreClient.close() lets what was sent arrive and fails what is open",
   () =>
@@ -200,6 +244,21 @@ socketTest("StoreClient.connect() says in one line where nobody answered", async
     `Cannot connect to the store at 127.0.0.1:${port}: `,
   );
   assertEquals(error.message.includes("\n"), false);
+});
+
+socketTest("StoreClient.connect() waits for a server that comes later", async () => {
+  const reserved = reservePort({ host: "127.0.0.1", port: 0 });
+  const { port } = reserved;
+  const connecting = StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 30_000 });
+  // Long enough for some refusals; with none the outcome is the same.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const server = startStoreServer({ host: "127.0.0.1", port });
+  const store = await connecting;
+  await store.set("k", "v");
+  assertEquals(await store.getText("k"), "v");
+  store.close();
+  server.close();
+  reserved.release();
 });
 
 socketTest(
