@@ -156,6 +156,16 @@ Deno.test("tidy: no file in lib is unused, and no test misses its subject", () =
   assertEquals(wrong, []);
 });
 
+Deno.test("tidy: no private member is only declared", () => {
+  const wrong: string[] = [];
+  for (const { path, text } of [...lib, ...sources("tests", "scripts", "examples")]) {
+    for (const [, name] of text.matchAll(/^ +(?:(?:readonly|static|async|get|set) |\*)*#(\w+)/gm)) {
+      if (text.match(new RegExp(`#${name}\\b`, "g"))!.length === 1) wrong.push(`${path}: #${name}`);
+    }
+  }
+  assertEquals(wrong, []);
+});
+
 Deno.test("tidy: nothing is left undone, skipped or focused", () => {
   const wrong: string[] = [];
   for (const { path, text } of [...lib, ...sources("tests", "scripts", "examples")]) {

@@ -2,6 +2,8 @@
 
 import type { UsageProblem } from "../core/errors.ts";
 import { type AddressRange, parseAddressRange } from "../core/address_range.ts";
+import { LIMIT_WORDS, readLimits } from "./limit_words.ts";
+import { DEFAULT_LIMITS, type StoreLimits } from "./limits.ts";
 import type { Dialect } from "./wire.ts";
 
 export const STORE_PORT_DEFAULT = 29400;
@@ -16,6 +18,8 @@ export type StoreTask =
     readonly dialect: Dialect | null;
     /** Null: everybody may connect. */
     readonly allowed: readonly AddressRange[] | null;
+    /** Those that are not the default. */
+    readonly limits: Partial<StoreLimits>;
   }
   | StoreQuestion
   | { readonly kind: "help" }
@@ -30,6 +34,8 @@ export interface StoreQuestion {
   /** What follows the address. */
   readonly words: readonly string[];
   readonly timeoutMs: number;
+  /** What the server speaks. */
+  readonly dialect: Dialect;
   readonly isJson: boolean;
 }
 
@@ -46,16 +52,25 @@ const OPERATION_WORDS: Readonly<Record<Operation, readonly [number, number]>> = 
   dump: [0, 1],
 };
 
+const LIMITS_IN_LINE = 3;
+
+function limitLines(): string {
+  const texts = [...LIMIT_WORDS].map(([word, name]) => `${word}=${DEFAULT_LIMITS[name]}`);
+  const lines: string[] = [];
+  while (texts.length > 0) lines.push(`${" ".repeat(25)}${texts.splice(0, LIMITS_IN_LINE).join(" ")}`);
+  return lines.join("\n");
+}
+
 export const STORE_HELP =
-  `usage: muster store [--host HOST] [--port PORT] [--store-dialect D] [--store-allow CIDR,...]
-       muster store --listen-fd N [--store-dialect D] [--store-allow CIDR,...]
+  `usage: muster store [--host HOST] [--port PORT | --listen-fd N] [--store-dialect D] [--store-allow CIDR,...]
+                    [--limits NAME=N,...]
        muster store get    HOST:PORT KEY        print a value, once it is there
        muster store set    HOST:PORT KEY VALUE
        muster store add    HOST:PORT KEY N      add to a number and print the sum
        muster store wait   HOST:PORT KEY...     until all keys are there
        muster store list   HOST:PORT [PREFIX]   print the keys
        muster store delete HOST:PORT KEY...
-       muster store dump   HOST:PORT [PREFIX]   print keys and values
+       muster store dump   HOST:PORT [PREFIX]   print keys and values, long ones shortened unless with --json
 
 Without an operation: serve a store that speaks PyTorch's TCPStore protocol until a signal ends it. The first
 line of output is the address as bound.
@@ -65,16 +80,21 @@ line of output is the address as bound.
   --listen-fd N          serve on this inherited listening socket; the one that systemd hands over is found without
   --store-dialect D      what the clients speak: auto (default), a (PyTorch up to 2.0), b (2.1), c (2.2 on)
   --store-allow CIDR,... who may connect, beside this machine (default: everybody who can reach HOST)
+  --limits NAME=N,...    other limits than these; who passes one is cut off:
+${limitLines()}
 
 With an operation:
   --timeout SECONDS      for connecting and waiting (default 5)
   --json                 print JSON
+  --store-dialect D      what the store speaks: c (default; muster, PyTorch from 2.2 on), b (2.1) or a (up to 2.0),
+                         which can't be found out: an older server waits for ever for the rest of a greeting
   --                     what follows are words, also if they look like options
 `;
 
 const DIALECTS: Readonly<Record<string, Dialect | null>> = { auto: null, a: "a", b: "b", c: "c" };
-const SERVER_OPTIONS = ["--host", "--port", "--listen-fd", "--store-dialect", "--store-allow"];
+const SERVER_OPTIONS = ["--host", "--port", "--listen-fd", "--store-allow", "--limits"];
 const CLIENT_OPTIONS = ["--timeout"];
+const COMMON_OPTIONS = ["--store-dialect"];
 const TIMEOUT_SECONDS_DEFAULT = 5;
 
 /** The first of the descriptors that a service manager hands over. Source: sd_listen_fds(3). */
@@ -117,7 +137,7 @@ function splitWords(args: readonly string[], problems: UsageProblem[]): Split {
     if (word === "-h" || word === "--help") split.flags.add("--help");
     else if (name === undefined) split.words.push(word);
     else if (word === "--json") split.flags.add(word);
-    else if (![...SERVER_OPTIONS, ...CLIENT_OPTIONS].includes(name)) {
+    else if (![...SERVER_OPTIONS, ...CLIENT_OPTIONS, ...COMMON_OPTIONS].includes(name)) {
       problems.push({ message: `No option ${name}` });
     } else if (joined === undefined && index + 1 === args.length) {
       problems.push({ message: `${name} needs a value` });
@@ -135,11 +155,7 @@ function readServe(
   if (portNumber === undefined) {
     problems.push({ message: `--port must be a number from 0 to 65535: got ${port}` });
   }
-  const dialectName = options.get("--store-dialect") ?? "auto";
-  const dialect = Object.hasOwn(DIALECTS, dialectName) ? DIALECTS[dialectName]! : undefined;
-  if (!Object.hasOwn(DIALECTS, dialectName)) {
-    problems.push({ message: `--store-dialect must be auto, a, b or c: got ${dialectName}` });
-  }
+  const limits = options.get("--limits");
   const allowed: AddressRange[] = [];
   for (const text of options.get("--store-allow")?.split(",") ?? []) {
     const range = parseAddressRange(text.trim());
@@ -152,9 +168,18 @@ function readServe(
     host: options.get("--host") ?? "127.0.0.1",
     port: portNumber ?? 0,
     listenDescriptor: readDescriptor(options, { activatedCount, problems }),
-    dialect: dialect ?? null,
+    dialect: readDialect(options, problems),
     allowed: options.has("--store-allow") ? allowed : null,
+    limits: limits === undefined ? {} : readLimits(limits, problems),
   };
+}
+
+/** Null: not told. */
+function readDialect(options: ReadonlyMap<string, string>, problems: UsageProblem[]): Dialect | null {
+  const name = options.get("--store-dialect") ?? "auto";
+  if (Object.hasOwn(DIALECTS, name)) return DIALECTS[name]!;
+  problems.push({ message: `--store-dialect must be auto, a, b or c: got ${name}` });
+  return null;
 }
 
 /** What was asked for counts before what was handed over. */
@@ -205,8 +230,8 @@ function readQuestion(
   } else if (words.length < least || words.length > most) {
     problems.push({ message: `'${operation}' does not take ${words.length} words after the address` });
   }
-  if (operation === "add" && words.length === 2 && !/^[+-]?\d+$/.test(words[1]!)) {
-    problems.push({ message: `'add' needs a whole number: got ${words[1]}` });
+  if (operation === "add" && words.length === 2 && !isInt64(words[1]!)) {
+    problems.push({ message: `'add' needs a whole number of 64 bits: got ${words[1]}` });
   }
   return {
     kind: "ask",
@@ -214,8 +239,15 @@ function readQuestion(
     ...endpoint ?? { host: "", port: 0 },
     words,
     timeoutMs: seconds * 1000,
+    dialect: readDialect(options, problems) ?? "c",
     isJson: flags.has("--json"),
   };
+}
+
+function isInt64(text: string): boolean {
+  if (!/^[+-]?\d+$/.test(text)) return false;
+  const number = BigInt(text.replace("+", ""));
+  return BigInt.asIntN(64, number) === number;
 }
 
 function parseEndpoint(text: string): { host: string; port: number } | undefined {

@@ -36,6 +36,15 @@ Deno.test("runStoreCommand() serves until a signal, and its client reads and wri
     assertEquals((await ask("dump", "g", "--json")).stdout, '{"key":"greeting","text":"hello"}\n');
     assertEquals((await ask("delete", "n", "absent", "--json")).stdout, '{"deleted":["n"]}\n');
     assertEquals((await ask("wait", "greeting")).code, 0);
+    await ask("set", "long", "x".repeat(300));
+    await ask("set", "lines", "a\nb");
+    const shown = `greeting\thello\nlines\ta\\nb\nlong\t${"x".repeat(200)}… (300 bytes)\n`;
+    assertEquals((await ask("dump")).stdout, shown);
+    assertEquals((await ask("get", "lines")).stdout, "a\nb\n");
+    assertEquals((await ask("get", "greeting", "--store-dialect", "b")).stdout, "hello\n");
+    const early = await ask("list", "--store-dialect", "a");
+    assertEquals([early.code, early.stdout], [71, ""]);
+    assertStringIncludes(early.stderr, "speaks generation A of PyTorch's protocol, without listKeys\n");
     assertEquals(await ask("get", "absent", "--timeout", "0.1"), {
       code: 1,
       stdout: "",
@@ -45,6 +54,27 @@ Deno.test("runStoreCommand() serves until a signal, and its client reads and wri
     server.kill("SIGTERM");
     await reader.cancel();
     await server.stderr.cancel();
+  }
+  assertEquals((await server.status).code, 0);
+});
+
+Deno.test("runStoreCommand() writes its address and its peers' as people do, and keeps the limits it is given", async () => {
+  const server = start(["--host", "::", "--port", "0", "--limits", "key-bytes=8,connections=2"]);
+  const [stdout, stderr] = [server.stdout, server.stderr].map((stream) =>
+    stream.pipeThrough(new TextDecoderStream()).getReader()
+  ) as [ReadableStreamDefaultReader<string>, ReadableStreamDefaultReader<string>];
+  try {
+    const address = (await stdout.read()).value!.trim();
+    assertMatch(address, /^\[::\]:\d+$/);
+    assertEquals((await run("set", address, "k", "v")).code, 0);
+    const refused = await run("set", address.replace("[::]", "127.0.0.1"), "too-long", "v");
+    assertEquals([refused.code, refused.stdout], [71, ""]);
+    const closed =
+      "muster store: Store \\S+ closed the connection of 127\\.0\\.0\\.1:\\d+: it sent 9 bytes of a key";
+    assertMatch((await stderr.read()).value!, new RegExp(`^${closed}, over the limit of 8\n`));
+  } finally {
+    server.kill("SIGINT");
+    await Promise.all([stdout.cancel(), stderr.cancel()]);
   }
   assertEquals((await server.status).code, 0);
 });

@@ -58,8 +58,8 @@ export class Traffic {
     }
     const requests = Array.from(
       { length: 1 + prng.below(prng.pick([1, 3, 12])) },
-      () => this.#request(client),
-    );
+      () => this.#requests(client),
+    ).flat();
     const bytes = encoded(requests);
     const cuts = prng.chance(1, 10) ? [prng.below(bytes.length), prng.below(bytes.length)] : [];
     return { kind: "send", client, requests, bytes, cuts: cuts.toSorted((a, b) => a - b) };

@@ -5,14 +5,15 @@ import { readStoreTask } from "../../lib/store/arguments.ts";
 Deno.test("readStoreTask() reads what a server needs", () => {
   assertEquals(readStoreTask([]), {
     ...{ kind: "serve", host: "127.0.0.1", port: 29400, listenDescriptor: null } as const,
-    dialect: null,
-    allowed: null,
+    ...{ dialect: null, allowed: null, limits: {} },
   });
   const words = "--host :: --port=0 --store-dialect b --store-allow 10.0.0.0/8,fd00::/8";
   assertEquals(readStoreTask(words.split(" ")), {
     ...{ kind: "serve", host: "::", port: 0, listenDescriptor: null, dialect: "b" } as const,
-    allowed: [parseAddressRange("10.0.0.0/8")!, parseAddressRange("fd00::/8")!],
+    ...{ allowed: [parseAddressRange("10.0.0.0/8")!, parseAddressRange("fd00::/8")!], limits: {} },
   });
+  const limited = readStoreTask(["--limits", "connections=9,request-ms=50"]);
+  assertEquals(limited.kind === "serve" && limited.limits, { connectionsMax: 9, requestMs: 50 });
 });
 
 Deno.test("readStoreTask() takes an inherited socket that it is told of, or the one that was handed over", () => {
@@ -35,7 +36,14 @@ Deno.test("readStoreTask() takes an inherited socket that it is told of, or the 
 });
 
 Deno.test("readStoreTask() reads the client's operations", () => {
-  const basis = { kind: "ask", host: "10.0.0.1", port: 29400, timeoutMs: 5000, isJson: false } as const;
+  const basis = {
+    kind: "ask",
+    host: "10.0.0.1",
+    port: 29400,
+    timeoutMs: 5000,
+    dialect: "c",
+    isJson: false,
+  } as const;
   assertEquals(readStoreTask(["add", "10.0.0.1:29400", "k", "-5"]), {
     ...basis,
     operation: "add",
@@ -50,6 +58,10 @@ Deno.test("readStoreTask() reads the client's operations", () => {
     operation: "set",
     words: ["--host", "--json"],
   });
+  assertEquals(readStoreTask(["add", "10.0.0.1:29400", "k", "+1", "--store-dialect=a"]), {
+    ...basis,
+    ...{ operation: "add", words: ["k", "+1"], dialect: "a" } as const,
+  });
   assertEquals(readStoreTask(["get", "--help"]), { kind: "help" });
 });
 
@@ -58,11 +70,19 @@ for (
     ["--port 70000", "--port must be a number from 0 to 65535: got 70000"],
     [
       "--store-dialect d --store-allow 10.0.0.0/99",
-      "--store-dialect must be auto, a, b or c: got d",
       "--store-allow takes addresses and ranges such as 10.0.0.0/8: got 10.0.0.0/99",
+      "--store-dialect must be auto, a, b or c: got d",
     ],
     ["--store-dialect toString", "--store-dialect must be auto, a, b or c: got toString"],
     ["--wrong x", "No option --wrong", "No operation 'x': use get, set, add, wait, list, delete, dump"],
+    ["--limits keys=0", "--limits takes 1 to 16000000 for keys: got 0"],
+    [
+      "--limits key=1,keys=99999999,x",
+      "--limits takes NAME=N,... with the names of 'muster store --help': got key=1",
+      "--limits takes 1 to 16000000 for keys: got 99999999",
+      "--limits takes NAME=N,... with the names of 'muster store --help': got x",
+    ],
+    ["get h:1 k --limits keys=1", "--limits has no meaning for 'get'"],
     ["--port", "--port needs a value"],
     ["--listen-fd -1", "--listen-fd must be an inherited descriptor, 0 or from 3 on: got -1"],
     ["--listen-fd 2", "--listen-fd must be an inherited descriptor, 0 or from 3 on: got 2"],
@@ -74,7 +94,9 @@ for (
     ["get h:0 k", "'get' needs the store's HOST:PORT first: got h:0"],
     ["get h:1", "'get' does not take 0 words after the address"],
     ["list h:1 a b", "'list' does not take 2 words after the address"],
-    ["add h:1 k 1.5", "'add' needs a whole number: got 1.5"],
+    ["add h:1 k 1.5", "'add' needs a whole number of 64 bits: got 1.5"],
+    ["add h:1 k 9223372036854775808", "'add' needs a whole number of 64 bits: got 9223372036854775808"],
+    ["get h:1 k --store-dialect d", "--store-dialect must be auto, a, b or c: got d"],
     [
       "get h:1 k --timeout soon --host x",
       "--timeout must be a number of seconds: got soon",
