@@ -35,7 +35,7 @@ export function readLimits(text: string, problems: UsageProblem[]): Partial<Stor
   return limits;
 }
 
-/** Beyond it a store would break: by what a Map of V8 holds, what a timer takes, lengths of more than 32 bits. */
+/** Beyond it a store would break: by what its tables hold, what a timer takes, lengths of more than 32 bits. */
 function mostOf(name: LimitName): number {
   if (name === "keysMax") return 16_000_000;
   return name === "requestMs" ? 2 ** 31 - 1 : 2 ** 32 - 1;

@@ -284,7 +284,7 @@ export class Table {
   #listKeys(): Key[] {
     const keys = Array.from(this.#values.keys(), spanText);
     // Counted only where it might be too long.
-    const most = this.#storedBytes + 8 * keys.length;
+    const most = this.storedBytes + 8 * keys.length;
     if (most > this.#limits.requestBytesMax) this.#checkReply(keys);
     return keys;
   }
