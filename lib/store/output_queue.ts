@@ -45,7 +45,7 @@ export class OutputQueue {
   get heldBytes(): number {
     let bytes = this.#tailEnd - this.#tailStart;
     for (let index = this.#pieceIndex; index < this.#pieces.length; index++) {
-      const piece = this.#pieces[index]!;
+      const piece = this.#pieces[index]!.bytes;
       if (piece.buffer.byteLength === BUFFER_BYTES) bytes += piece.length;
     }
     return bytes;

@@ -452,6 +452,7 @@ onBoth(
       const socket = await stranger(c("0d 01000000"));
       await socket.read(new Uint8Array(4));
       await store.set("k", "v");
+      await store.ping();
       server.reset();
       assertEquals(await untilClosed(socket), 0);
       assertEquals(await store.countKeys(), 0);
