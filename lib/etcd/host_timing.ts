@@ -15,8 +15,7 @@ export interface Lease {
 /** Renewals in the time of a lease: enough for two that fail before the owner is deposed. */
 const RENEWALS = 5;
 /**
- * A member that has frozen takes up at most this part of a lease before another is asked: two of three may have, and the
- * third is still asked in time.
+ * A member is given up after this part of a lease; others are asked beside it long before (`etcd_cluster.ts`).
  */
 const ATTEMPTS = 6;
 const ATTEMPT_MS_MIN = 200;

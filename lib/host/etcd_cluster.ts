@@ -1,6 +1,9 @@
 /**
  * HTTP to the members of an etcd cluster: what is asked goes to the member that answered last, and to the others when that
  * one fails, is silent or has no leader. Plain or TLS, with a client's certificate where one is asked for.
+ *
+ * A member that passes a request on to a leader that has frozen stays silent itself, for longer than it takes the others to
+ * choose a new one. So where it does no harm (`hedgeMs`) others are asked beside a silent one, and then all once more.
  */
 
 import { SystemError } from "../core/errors.ts";
@@ -23,6 +26,11 @@ export interface HttpQuestion {
   readonly headers?: Readonly<Record<string, string>>;
   /** How long one member may take. */
   readonly attemptMs: number;
+  /**
+   * After so long without an answer another member is asked as well, for what may happen twice. Without it each is asked
+   * once, one after the other.
+   */
+  readonly hedgeMs?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -51,19 +59,44 @@ export class EtcdCluster {
     this.#client = createClient(tls);
   }
 
-  /** Asks the members one after the other, each once. @throws {EtcdUnreachableError} None answered. */
-  async ask(question: HttpQuestion, judge: JudgeMember): Promise<HttpAnswer> {
-    for (const url of this.choice.order()) {
-      const answer = await this.#attempt(url, question);
-      if (question.signal?.aborted) throw new EtcdUnreachableError("The request to etcd was given up");
+  /** The first answer of a member that can serve. @throws {EtcdUnreachableError} None answered. */
+  ask(question: HttpQuestion, judge: JudgeMember): Promise<HttpAnswer> {
+    const { hedgeMs, signal } = question;
+    const members = this.choice.order();
+    const urls = hedgeMs !== undefined && members.length > 1 ? [...members, ...members] : members;
+    const ending = new AbortController();
+    const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+    let next = 0, open = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const end = (conclude: () => void) => {
+      clearTimeout(timer);
+      ending.abort();
+      conclude();
+    };
+    const askNext = (): void => {
+      clearTimeout(timer);
+      const url = urls[next];
+      if (url === undefined) return open > 0 ? undefined : end(() => reject(this.unreachable()));
+      next++;
+      open++;
+      if (hedgeMs !== undefined && next < urls.length) timer = setTimeout(askNext, hedgeMs);
+      askOne(url).catch((error) => end(() => reject(error)));
+    };
+    const askOne = async (url: string): Promise<void> => {
+      const answer = await this.#attempt(url, question, ending.signal);
+      open--;
+      if (ending.signal.aborted) return;
+      if (signal?.aborted) throw new EtcdUnreachableError("The request to etcd was given up");
       const problem = typeof answer === "string" ? answer : judge(answer);
-      if (problem === null && typeof answer !== "string") {
-        this.choice.succeeded(url);
-        return answer;
+      if (problem !== null || typeof answer === "string") {
+        this.choice.failed(url, problem ?? "no answer", monotonicNow());
+        return askNext();
       }
-      this.choice.failed(url, problem ?? "no answer", monotonicNow());
-    }
-    throw this.unreachable();
+      this.choice.succeeded(url);
+      end(() => resolve(answer));
+    };
+    askNext();
+    return promise;
   }
 
   /**
@@ -99,11 +132,11 @@ export class EtcdCluster {
     this.#isClosed = true;
   }
 
-  async #attempt(url: string, question: HttpQuestion): Promise<HttpAnswer | string> {
+  async #attempt(url: string, question: HttpQuestion, ending: AbortSignal): Promise<HttpAnswer | string> {
     const attempt = new AbortController();
     const timer = setTimeout(() => attempt.abort(silence(question.attemptMs)), question.attemptMs);
     try {
-      const response = await this.#fetch(url, question, attempt.signal);
+      const response = await this.#fetch(url, question, AbortSignal.any([attempt.signal, ending]));
       return { status: response.status, text: await response.text(), headers: response.headers };
     } catch (error) {
       return reasonOf(error);

@@ -31,6 +31,8 @@ export type WatchSink = (
   news: { readonly kind: "changes"; readonly changes: readonly Change[] } | { readonly kind: "broken" },
 ) => void;
 
+/** A member that is silent for this part of its time is not waited for alone. */
+const HEDGES = 5;
 /** Between two attempts to open a watch when no member lets us. */
 const REOPEN_MS = 500;
 
@@ -121,7 +123,8 @@ export class EtcdV3 {
 
   #post(path: string, body: string, attemptMs: number): Promise<HttpAnswer> {
     return this.#cluster.ask(
-      { method: "POST", path, body, headers: this.#headers(), attemptMs },
+      // Whatever is asked holds only under conditions, or may well happen twice.
+      { method: "POST", path, body, headers: this.#headers(), attemptMs, hedgeMs: attemptMs / HEDGES },
       judgeMember,
     );
   }

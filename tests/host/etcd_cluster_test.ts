@@ -9,15 +9,15 @@ import {
 
 const QUESTION: HttpQuestion = { method: "POST", path: "/x", body: "{}", attemptMs: 300 };
 
-/** A member that answers with `answer`, or never. */
-function member(answer: string | null) {
+/** A member that answers with `answer`, or never; after `silentFor` questions that it leaves without an answer. */
+function member(answer: string | null, silentFor = 0) {
   let asked = 0;
   const stop = new AbortController();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, signal: stop.signal, onListen: () => {} },
     () => {
       asked++;
-      return answer === null ? new Promise<Response>(() => {}) : new Response(answer);
+      return answer === null || asked <= silentFor ? new Promise<Response>(() => {}) : new Response(answer);
     },
   );
   return {
@@ -57,6 +57,25 @@ Deno.test("EtcdCluster says for each member what was wrong", async () => {
     `etcd can't be reached: ${silent.url} (no answer for 300 ms), ${sick.url} (it has no leader)`,
   );
   cluster.close();
+  cluster.close();
+});
+
+Deno.test("EtcdCluster does not wait for a silent member alone, and asks all once more, where that does no harm", async () => {
+  const hedged = { ...QUESTION, attemptMs: 600_000, hedgeMs: 10 };
+  {
+    await using silent = member(null);
+    await using good = member("good");
+    const cluster = new EtcdCluster([silent.url, good.url]);
+    assertEquals((await cluster.ask(hedged, isFine)).text, "good");
+    assertEquals((await cluster.ask(hedged, isFine)).text, "good");
+    cluster.close();
+  }
+  // Both wait for a leader that is gone, until there is another.
+  await using first = member("good", 1);
+  await using second = member("good", 2);
+  const cluster = new EtcdCluster([first.url, second.url]);
+  assertEquals((await cluster.ask(hedged, isFine)).text, "good");
+  assertEquals(first.asked, 2);
   cluster.close();
 });
 

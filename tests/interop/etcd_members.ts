@@ -73,6 +73,9 @@ export interface EtcdOptions {
   readonly tls?: { readonly ca: string; readonly certificate: string; readonly key: string };
 }
 
+/** How long a member may take to say that it is healthy. */
+const HEALTH_MS = 5_000;
+
 interface Member {
   readonly name: string;
   readonly port: number;
@@ -195,16 +198,22 @@ export class EtcdMembers {
       },
     );
     const deadline = performance.now() + 30_000;
-    while (performance.now() < deadline) {
+    let isEnded = false;
+    member.process?.status.then(() => isEnded = true);
+    while (performance.now() < deadline && !isEnded) {
       try {
-        const response = await fetch(`${this.#protocol}://127.0.0.1:${member.port}/health`, { client });
+        const response = await fetch(`${this.#protocol}://127.0.0.1:${member.port}/health`, {
+          client,
+          // Whoever else listens there may never answer.
+          signal: AbortSignal.timeout(HEALTH_MS),
+        });
         if ((await response.text()).includes("true")) return;
       } catch {
         // Not there yet.
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error(`etcd member ${member.name} is not healthy after 30 s`);
+    throw new Error(`etcd member ${member.name} ${isEnded ? "ended" : "is not healthy after 30 s"}`);
   }
 }
 

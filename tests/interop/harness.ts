@@ -149,12 +149,21 @@ export async function allEnded<T extends readonly unknown[]>(
   return await Promise.all(runs) as [...T];
 }
 
-/** A port that was free a moment ago; for options that name a port, which two runs can't share at once. */
+/**
+ * A port on which nobody listens; for options that name a port. It is below those that the system gives away by itself
+ * (32768 and on), so that nobody else gets it before it is used, or while a member of a cluster is down.
+ */
 export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const port = 10_000 + crypto.getRandomValues(new Uint16Array(1))[0]! % 22_000;
+    try {
+      Deno.listen({ hostname: "0.0.0.0", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  throw new Error("No port is free");
 }
 
 /** Resolves once `path` is there. */
