@@ -153,9 +153,17 @@ export class StoreClient {
     // Most often they are there already, and the connection for everything can tell.
     if (await this.check(keys)) return;
     const outcome = await this.#connections.wait({ kind: "wait", keys: this.#keys(keys) }, deadline);
-    if (outcome?.kind === "timedOut") {
-      throw new StoreTimeoutError(`Not in the store after ${durationText(timeoutMs)}: ${keysText(keys)}`);
-    }
+    if (outcome?.kind !== "timedOut") return;
+    const missing = await this.#missing(keys);
+    throw new StoreTimeoutError(`Not in the store after ${durationText(timeoutMs)}: ${keysText(missing)}`);
+  }
+
+  /** Those of `keys` that are not there now, if there are few enough to ask for each; all of them where all are. */
+  async #missing(keys: readonly string[]): Promise<readonly string[]> {
+    if (keys.length === 1 || keys.length > KEYS_EXAMINED_MAX) return keys;
+    const areThere = await Promise.all(keys.map((key) => this.check([key])));
+    const missing = keys.filter((_, index) => !areThere[index]);
+    return missing.length === 0 ? keys : missing;
   }
 
   /** Deletes a key; tells whether it was there. */
@@ -271,6 +279,7 @@ function bytesFrom(value: Value): Uint8Array {
   return typeof value === "string" ? bytesOf(value) : value;
 }
 
+const KEYS_EXAMINED_MAX = 1000;
 const KEYS_NAMED_MAX = 5;
 
 function keysText(keys: readonly string[]): string {

@@ -83,7 +83,7 @@ async function ask(question: StoreQuestion): Promise<number> {
     }
     if (!(error instanceof StoreConnectionError || error instanceof StoreOperationError)) throw error;
     const isListing = question.operation === "list" || question.operation === "dump";
-    const isCutOff = store !== undefined && error instanceof StoreConnectionError;
+    const isCutOff = / was closed by the server|reset by peer/.test(error.message);
     await complain(`${error.message}${isListing && isCutOff ? NO_LISTS : ""}`);
     return EXIT_CODES.system;
   } finally {

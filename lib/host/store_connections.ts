@@ -170,6 +170,7 @@ export class StoreConnections {
     const started = performance.now();
     const { signal } = this.#closing;
     let pauseMs = PAUSE_MS_MIN;
+    let reason = "nothing answers there";
     for (let attempt = 1;; attempt++) {
       try {
         const link = new StoreLink(await this.#connectBy(deadline), { name, dialect });
@@ -179,14 +180,10 @@ export class StoreConnections {
         return link;
       } catch (error) {
         const now = performance.now();
+        // An attempt that was given up says nothing of the server.
+        if (signal.aborted) reason = "the client was closed";
+        else if (error instanceof Error && !(error instanceof DOMException)) reason = error.message;
         if (signal.aborted || now >= deadline) {
-          const reason = signal.aborted
-            ? "the client was closed"
-            : error instanceof DOMException
-            ? "nothing answers there"
-            : error instanceof Error
-            ? error.message
-            : error;
           const attempts = attempt === 1 ? "1 attempt" : `${attempt} attempts`;
           throw new StoreConnectionError(
             `Cannot connect to the store at ${name}: ${reason} (${attempts} in ${
@@ -205,7 +202,8 @@ export class StoreConnections {
     const closing = this.#closing.signal;
     const attempt = new AbortController();
     const giveUp = () => attempt.abort();
-    const timer = setTimeout(giveUp, Math.min(deadline - performance.now(), TIMER_MS_MAX));
+    const leftMs = Math.max(0, deadline - performance.now());
+    const timer = setTimeout(giveUp, Math.min(leftMs, TIMER_MS_MAX));
     closing.addEventListener("abort", giveUp, { once: true });
     try {
       if (closing.aborted) giveUp();

@@ -81,6 +81,12 @@ socketTest(
     withStore(async (store) => {
       const error = await assertRejects(() => store.wait(["never"], { timeoutMs: 20 }), StoreTimeoutError);
       assertEquals(error.message, "Not in the store after 20 ms: never");
+      await store.set("here", "1");
+      const both = await assertRejects(
+        () => store.wait(["here", "never"], { timeoutMs: 20 }),
+        StoreTimeoutError,
+      );
+      assertEquals(both.message, "Not in the store after 20 ms: never");
       await assertRejects(
         () => store.barrier("lonely", 2, { timeoutMs: 20 }),
         StoreTimeoutError,
@@ -241,7 +247,7 @@ socketTest("StoreClient.connect() says in one line where nobody answered", async
   const error = await assertRejects(
     () => StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 50 }),
     StoreConnectionError,
-    `Cannot connect to the store at 127.0.0.1:${port}: `,
+    `Cannot connect to the store at 127.0.0.1:${port}: Connection refused`,
   );
   assertEquals(error.message.includes("\n"), false);
 });
