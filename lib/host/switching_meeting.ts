@@ -15,6 +15,7 @@ import { SharedMeeting } from "./shared_meeting.ts";
 import { StoreClient, StoreConnectionError } from "./store_client.ts";
 import { CLAIM_MS, readTimeoutMs } from "./torch_setup.ts";
 import { NODES_KEY, TorchStore } from "./torch_store.ts";
+import { CONTROL_PREAMBLE } from "../store/control_wire.ts";
 
 /** Opens it. @throws {SystemError} A port can't be had. */
 export async function openSwitchingMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
@@ -31,6 +32,11 @@ const PROBE_MS = 2_000;
 const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 50;
 
+const TORCHRUN_JOINS = "torchrun's agents take part in the job";
+/** A host of ours that ends at the wrong moment looks like a store alone, once. */
+const LONE_SIGHTS = 2;
+const HANG_UP_MS = 500;
+
 class SwitchingMeeting implements Meeting {
   #fleet: Meeting | null = null;
   readonly #parts: MeetingParts;
@@ -45,6 +51,8 @@ class SwitchingMeeting implements Meeting {
   #round: number | null = null;
   #before = { rounds: 0, restarts: 0 };
   #isProbing = false;
+  /** Looks in a row that have found a store alone. */
+  #loneSights = 0;
   #probes: ReturnType<typeof setInterval> | undefined;
   /** There is a host of ours, or was one. */
   #hasHost = false;
@@ -68,7 +76,7 @@ class SwitchingMeeting implements Meeting {
 
   get hooks(): FleetHooks {
     return {
-      onShared: (place) => this.#onShared(place),
+      onShared: (place) => this.#onShared(place, TORCHRUN_JOINS),
       onHost: () => {
         this.#hasHost = true;
         clearInterval(this.#probes);
@@ -133,7 +141,7 @@ class SwitchingMeeting implements Meeting {
     this.#parts.onNews(news);
   }
 
-  #onShared(place: SharedPlace): void {
+  #onShared(place: SharedPlace, reason: string): void {
     if (this.#place !== null) return;
     this.#place = place;
     clearInterval(this.#probes);
@@ -141,11 +149,11 @@ class SwitchingMeeting implements Meeting {
     if (place.service === null) void this.#fleet?.close();
     const how = this.#isStatic
       ? "each node restarts its workers by itself"
-      : "going over to their rendezvous";
-    this.#parts.say("notice", `torchrun's agents take part in the job: ${how}`);
+      : "going over to torchrun's rendezvous";
+    this.#parts.say("notice", `${reason}: ${how}`);
     this.#parts.onNews({ kind: "waiting", waiting: null });
     if (this.#round !== null) {
-      const text = "torchrun's agents join";
+      const text = reason;
       this.#parts.onNews({ kind: "round-over", round: this.#round, text, needsReport: false });
     } else if (this.#hasJoined) this.#held.push({ kind: "join" });
     void this.#connect(place);
@@ -158,10 +166,15 @@ class SwitchingMeeting implements Meeting {
     try {
       const client = await StoreClient.connect({ host, port, timeoutMs: PROBE_MS, keyPrefix: "" });
       const sign = this.#isStatic ? NODES_KEY : `/torch.rendezvous.${this.#parts.plan.jobId}`;
-      const isTorchrun = await client.check([sign]);
+      const isShared = await client.check([sign]);
       client.close();
-      if (!isTorchrun || this.#isClosed) return;
-      this.#onShared({ host, port, service: null });
+      const isLone = !this.#isStatic && await isLoneStore(host, port);
+      this.#loneSights = isLone ? this.#loneSights + 1 : 0;
+      if (this.#isClosed) return;
+      if (isShared || this.#loneSights === LONE_SIGHTS) {
+        const reason = isLone ? `The store at ${host}:${port} has no host of a job` : TORCHRUN_JOINS;
+        this.#onShared({ host, port, service: null }, reason);
+      }
     } catch (error) {
       if (!(error instanceof StoreConnectionError)) throw error;
     } finally {
@@ -192,5 +205,29 @@ class SwitchingMeeting implements Meeting {
       const outcome = { code: 1, level: "error", text: error.message, verdict: null } as const;
       this.#parts.onNews({ kind: "job-over", outcome });
     }
+  }
+}
+
+/**
+ * Whether the store at this place is `muster store`, where nodes can meet as torchrun's agents do: it hangs up on our
+ * greeting at once. A host of ours waits for more, PyTorch's servers leave it unanswered.
+ */
+async function isLoneStore(hostname: string, port: number): Promise<boolean> {
+  const socket = await Deno.connect({ hostname, port, autoSelectFamily: true }).catch(() => null);
+  if (socket === null) return false;
+  let isOver = false;
+  const close = () => {
+    if (!isOver) socket.close();
+    isOver = true;
+  };
+  const timer = setTimeout(close, HANG_UP_MS);
+  try {
+    await socket.write(CONTROL_PREAMBLE);
+    return await socket.read(new Uint8Array(1)) === null;
+  } catch (error) {
+    return error instanceof Deno.errors.ConnectionReset;
+  } finally {
+    clearTimeout(timer);
+    close();
   }
 }

@@ -19,6 +19,8 @@ export interface Node {
 }
 
 export interface Fleet {
+  /** Where the job's endpoint is, on this machine. */
+  readonly endpointPort: number;
   /** Starts one launcher; `script` is what each worker does. */
   start(options: readonly string[], script: string): Node;
   /** Waits until `isTrue`. */
@@ -64,7 +66,7 @@ export async function fleet(body: (fleet: Fleet) => Promise<void>): Promise<void
     }
   };
   try {
-    await body({ start, until });
+    await body({ endpointPort: port, start, until });
   } finally {
     killMarked(mark);
     await Promise.all(ends);
