@@ -49,7 +49,7 @@ import { Loop, type Machine } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { StatusRelay } from "./status_relay.ts";
 import { serveStore, type StoreServer } from "./store_server.ts";
-import type { WorkerStore } from "./worker_store.ts";
+import { sharedWorkerStore, type WorkerStore } from "./worker_store.ts";
 
 type AnyEvent = FleetEvent | ElectedEvent;
 type AnyEffect = FleetEffect | ElectedEffect;
@@ -72,6 +72,8 @@ export class Fleet implements Meeting {
   #info!: NodeInfo;
   /** Where this node hosts or could; null: it can't. */
   #port: FleetPort | null;
+  /** Where it could later, while it still serves at the other. */
+  #nextPort: FleetPort | null = null;
   #server: StoreServer | null = null;
   #control: ControlServer | null = null;
   #link: ControlLink | null = null;
@@ -150,19 +152,7 @@ export class Fleet implements Meeting {
   /** With static rendezvous the workers meet where the agents do. */
   get workerStore(): WorkerStore | null {
     const server = this.#server;
-    if (this.#parts.meeting.backend !== "static" || server === null) return null;
-    return {
-      host: "",
-      port: server.port,
-      get stats() {
-        return server.stats;
-      },
-      reset: () => server.reset(),
-      // The other agents come here too.
-      setAllowed: () => {},
-      // Its end is that of the meeting.
-      close: () => {},
-    };
+    return this.#parts.meeting.backend === "static" && server !== null ? sharedWorkerStore(server) : null;
   }
 
   async close(): Promise<void> {
@@ -173,6 +163,7 @@ export class Fleet implements Meeting {
     this.#control?.close();
     this.#server?.close();
     this.#port?.close();
+    this.#nextPort?.close();
   }
 
   #carryOut(effect: AnyEffect): void {
@@ -191,6 +182,8 @@ export class Fleet implements Meeting {
         return this.#serve(effect.epoch);
       case "stop-serving":
         return this.#stopServing();
+      case "open-port":
+        return this.#openNextPort();
       case "herald":
         return this.#sendHerald(effect);
       case "connect":
@@ -269,13 +262,19 @@ export class Fleet implements Meeting {
     this.#server = serveStore(port.take(), { control: this.#control, onLog, allowed, onWrite });
   }
 
+  #openNextPort(): void {
+    this.#nextPort = FleetPort.tryListen({ isLocal: this.#parts.isLocal, port: 0 });
+    if (this.#nextPort !== null) this.#loop.post({ kind: "port-opened", port: this.#nextPort.port });
+  }
+
   #stopServing(): void {
     this.#herald?.close();
     this.#control?.close();
     this.#server?.close();
     this.#control = null;
     this.#server = null;
-    this.#port = null;
+    this.#port = this.#nextPort;
+    this.#nextPort = null;
   }
 
   #onServerEvent(event: ControlServerEvent): void {

@@ -3,7 +3,7 @@
 import type { MeetingPlan, StoreSettings } from "../options/launch_plan.ts";
 import type { AddressRange } from "../core/address_range.ts";
 import { anyAddress, reservePort } from "./listener.ts";
-import { startStoreServer } from "./store_server.ts";
+import { startStoreServer, type StoreServer } from "./store_server.ts";
 import type { StoreStats } from "./store_service.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -19,6 +19,20 @@ export interface WorkerStore {
   /** Who may connect, beside loopback addresses; null: everybody. */
   setAllowed(allowed: readonly AddressRange[] | null): void;
   close(): void;
+}
+
+/** The store at which the agents meet as well, whose end is that of their meeting, and to which all of them come. */
+export function sharedWorkerStore(server: StoreServer): WorkerStore {
+  return {
+    host: "",
+    port: server.port,
+    get stats() {
+      return server.stats;
+    },
+    reset: () => server.reset(),
+    setAllowed: () => {},
+    close: () => {},
+  };
 }
 
 /**

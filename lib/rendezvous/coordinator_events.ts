@@ -68,6 +68,6 @@ export type CoordinatorEffect =
     readonly reports: readonly { readonly nodeId: string; readonly report: Uint8Array }[];
     readonly lost: readonly LostSeat[];
   }
-  /** The host leaves and another takes over: all sessions are to be closed. */
+  /** The host leaves and another takes over. */
   | { readonly kind: "retire" }
   | { readonly kind: "say"; readonly level: "notice" | "warning"; readonly text: string };

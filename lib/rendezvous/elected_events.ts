@@ -9,7 +9,7 @@ export type ElectedOptions = Omit<FleetOptions, "candidates"> & {
 };
 
 export type ElectedEvent =
-  | Exclude<FleetEvent, { readonly kind: "start" | "outranked" }>
+  | Exclude<FleetEvent, { readonly kind: "start" | "outranked" | "port-opened" }>
   | { readonly kind: "start" }
   /** This node is the host. `previous`: what the hosts before it saved. */
   | { readonly kind: "appointed"; readonly epoch: number; readonly previous: JobRecord | null }
@@ -30,7 +30,7 @@ export type ElectedEvent =
   | { readonly kind: "election-trouble"; readonly text: string };
 
 export type ElectedEffect =
-  | Exclude<FleetEffect, { readonly kind: "herald" }>
+  | Exclude<FleetEffect, { readonly kind: "herald" | "open-port" }>
   /** Stand for election. */
   | { readonly kind: "stand" }
   /** Keep this for the next host; answered by `saved`, or never if this node is deposed. */

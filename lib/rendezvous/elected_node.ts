@@ -267,7 +267,6 @@ export class ElectedNode {
       case "recorded":
         return;
       case "retire":
-        this.#stopServing();
         return this.#resign(false, false);
       default:
         this.#effects.push(effect);

@@ -13,6 +13,7 @@ export class Farewell {
   readonly #members: Members;
   readonly #selfId: string;
   #outcome: JobOutcome | null = null;
+  #scope: "all" | "self" = "all";
   #isClosed = false;
   #leaveAt: InstantMs | undefined;
 
@@ -29,20 +30,22 @@ export class Farewell {
     return this.#leaveAt;
   }
 
-  /** `self`: only this node leaves; the others are somebody else's from now on. */
+  /** `self`: only this node leaves; the others are sent away to go on under another host. */
   begin(outcome: JobOutcome, scope: "all" | "self", now: InstantMs): CoordinatorEffect[] {
     assert(this.#outcome === null, "A job ends once");
     this.#outcome = outcome;
-    if (scope === "self") return this.#close(outcome);
+    this.#scope = scope;
     const others = this.#members.ids.filter((nodeId) => nodeId !== this.#selfId);
-    const effects = others.flatMap((nodeId) => sendAway(nodeId, outcome));
+    const effects = others.flatMap((nodeId): CoordinatorEffect[] =>
+      scope === "all" ? sendAway(nodeId, outcome) : [{ kind: "dismiss", nodeId }]
+    );
     this.#leaveAt = now + FAREWELL_MS;
     return [...effects, ...this.closeWhenAlone()];
   }
 
-  /** For a node that comes now. */
+  /** For a node that comes now. Of a host that leaves the job it hears nothing, and looks on once the host is gone. */
   greet(nodeId: string): CoordinatorEffect[] {
-    return this.#outcome === null ? [] : sendAway(nodeId, this.#outcome);
+    return this.#outcome === null || this.#scope === "self" ? [] : sendAway(nodeId, this.#outcome);
   }
 
   closeWhenAlone(): CoordinatorEffect[] {

@@ -45,6 +45,8 @@ export type FleetEvent =
   /** An attempt to reach the host came to nothing; the next follows. */
   | { readonly kind: "link-failed"; readonly problem: string }
   | { readonly kind: "link-ended"; readonly end: LinkEnd }
+  /** Answer to `open-port`. */
+  | { readonly kind: "port-opened"; readonly port: number }
   | { readonly kind: "wakeup" };
 
 export type FleetEffect =
@@ -52,8 +54,10 @@ export type FleetEffect =
   | Exclude<CoordinatorEffect, { kind: "formed" | "recorded" | "retire" }>
   /** Take sessions, as host number `epoch` until a round is formed (`FleetNode.epoch`). */
   | { readonly kind: "serve"; readonly epoch: number }
-  /** End all sessions at once, and listen no more. */
+  /** End all sessions at once, and listen no more at that port. */
   | { readonly kind: "stop-serving" }
+  /** Open another port at which this node could host the job later, if that is possible. */
+  | { readonly kind: "open-port" }
   /** Tell whoever hosts at these addresses that this node does, at `ownAddress`, until it stops serving. */
   | { readonly kind: "herald"; readonly addresses: readonly string[]; readonly ownAddress: string }
   /** Begin a session with the host at `address`, and try so for `connectMs`. */

@@ -104,6 +104,10 @@ export class FleetNode {
       case "link-ended":
         if (this.#role === "guest") this.#onLinkEnded(event.end, now);
         break;
+      case "port-opened":
+        this.#info = { ...this.#info, standbyPort: event.port };
+        this.#succession.begin();
+        break;
       case "wakeup":
         this.#wake(now);
         break;
@@ -130,8 +134,7 @@ export class FleetNode {
         break;
     }
     this.#tellHost(this.#messageOf(request), now);
-    if (this.#role === "host") return;
-    if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
+    if (this.#role === "guest" && this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
   }
 
   #messageOf(request: MeetingRequest): NodeMessage {
@@ -181,18 +184,14 @@ export class FleetNode {
     from: Pick<CoordinatorOptions, "epoch" | "chain" | "deadHost" | "wasHostLost">,
     now: InstantMs,
   ): void {
-    const { settings, silenceMs, stopMs, fallbackAddress, selfAddress } = this.#options;
     this.#role = "host";
     this.#epoch = from.epoch;
     this.#deadlines.clear("search");
     this.#coordinator = new Coordinator({
-      settings,
-      silenceMs,
-      stopMs,
-      selfId: this.#info.nodeId,
-      selfAddress: selfAddress ?? this.#selfAddress,
-      fallbackAddress,
+      ...this.#options,
       ...from,
+      selfId: this.#info.nodeId,
+      selfAddress: this.#options.selfAddress ?? this.#selfAddress,
     });
     this.#effects.push({ kind: "serve", epoch: from.epoch });
     this.#toCoordinator({ kind: "start" }, now);
@@ -217,19 +216,16 @@ export class FleetNode {
   #fromCoordinator(effect: CoordinatorEffect, now: InstantMs): void {
     switch (effect.kind) {
       case "tell":
-        if (effect.nodeId !== this.#info.nodeId) this.#effects.push(effect);
-        else this.#hear(effect.message, now);
-        return;
+        if (effect.nodeId === this.#info.nodeId) return this.#hear(effect.message, now);
+        return void this.#effects.push(effect);
       case "formed":
         this.#seats = effect.record.seats;
         this.#epoch = effect.record.epoch;
-        if (!this.#options.settings.failover) return;
-        return this.#appoint(effect);
+        return this.#options.settings.failover ? this.#appoint(effect) : undefined;
       case "recorded":
         this.#effects.push(...tellRecord(effect.record, this.#succession.standbys, effect.isHandedOver));
         return;
       case "retire":
-        this.#effects.push({ kind: "stop-serving" });
         return;
       default:
         this.#effects.push(effect);
@@ -248,10 +244,10 @@ export class FleetNode {
     this.#effects.push(...sendOver(this.#seats, this.#info.nodeId, hostAddress));
     this.#deadlines.set("stop serving", now + GOODBYE_MS);
     this.#info = { ...this.#info, standbyPort: null };
+    this.#effects.push({ kind: "open-port" });
     this.#coordinator = null;
     this.#role = "guest";
     this.#candidates = [hostAddress, ...this.#options.candidates.filter((one) => one !== hostAddress)];
-    this.#seats = [];
     this.#succession.end();
     this.#loseRound("Another node hosts the job now");
     this.#search(now);
@@ -334,7 +330,8 @@ export class FleetNode {
     }
     if (canGoOn) {
       this.#candidates = this.#succession.whereToLook(this.#candidates);
-      this.#deadHost = end.kind === "dead" ? assertDefined(this.#hostId) : null;
+      const isGone = end.kind === "dead" || this.#succession.isHandedOver;
+      this.#deadHost = isGone ? assertDefined(this.#hostId) : null;
       this.#loseRound(text);
       if (this.#candidates.length === 0) return this.#takeOver(now);
       this.#say(`Looking for the job's stand-by host at ${this.#candidates[0]}`);
@@ -348,6 +345,9 @@ export class FleetNode {
     const others = standbys.map(({ address }) => address);
     const ownAddress = others[assertDefined(place ?? undefined, "A stand-by has its place")]!;
     this.#selfAddress = hostOf(ownAddress);
+    // It has hosted the job before, at another port, and has just yielded.
+    if (this.#deadlines.get("stop serving") !== undefined) this.#effects.push({ kind: "stop-serving" });
+    this.#deadlines.clear("stop serving");
     this.#say("This node hosts the job now");
     this.#succession.end();
     const epoch = standbyNumber(chain[0]!, place!);

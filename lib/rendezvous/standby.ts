@@ -80,7 +80,8 @@ export class Succession {
   #chain: readonly JobRecord[] = [];
   #standbys: readonly Standby[] = [];
   #isHandedOver = false;
-  #hasHosted = false;
+  /** Its port is free. */
+  #canHost = true;
 
   constructor(nodeId: string) {
     this.#nodeId = nodeId;
@@ -106,7 +107,7 @@ export class Succession {
   /** This node's place among the stand-bys; null: it is none. */
   get place(): number | null {
     const place = this.#standbys.findIndex(({ nodeId }) => nodeId === this.#nodeId);
-    return place < 0 || this.#chain.length === 0 || this.#hasHosted ? null : place;
+    return place < 0 || this.#chain.length === 0 || !this.#canHost ? null : place;
   }
 
   /** A round is proposed: it may begin without a word more to this node. */
@@ -129,9 +130,14 @@ export class Succession {
     if (this.place === null) this.#chain = [];
   }
 
-  /** It hosts or has hosted the job, at the port that it had for that: it will not another time. */
+  /** It has another port at which it could host the job. */
+  begin(): void {
+    this.#canHost = true;
+  }
+
+  /** It hosts the job or has hosted it, at the port that it had for that. */
   end(): void {
-    this.#hasHosted = true;
+    this.#canHost = false;
     this.#standbys = [];
     this.#chain = [];
   }

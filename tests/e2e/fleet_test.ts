@@ -1,7 +1,7 @@
 /** Nodes of one job meet, restart, leave, are lost and end together. */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { fleet, lastRank, ranksOf } from "./fleet.ts";
+import { fleet, lastRank, type Node, ranksOf } from "./fleet.ts";
 
 Deno.test("fleet: two nodes make one world with one address, and end together", () =>
   fleet(async ({ start }) => {
@@ -69,6 +69,28 @@ Deno.test("fleet: when the host is killed another node takes over, where MIN is 
     assertEquals(await Promise.all(others.map(({ ended }) => ended)), [0, 0]);
     assertEquals(others.map((node) => lastRank(node)?.[1]), ["2", "2"]);
     assertEquals(lastRank(others[0]!)?.[2], lastRank(others[1]!)?.[2]);
+  }));
+
+Deno.test("fleet: a job of two nodes outlives host after host: one hands it over, one is killed", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=2", "--max-restarts=1", "--rdzv-conf=join_timeout=20"];
+    const script = 'if [ "$TORCHELASTIC_RESTART_COUNT" = 1 ]; then exit 0; fi; exec sleep 60';
+    const both = (what: string, ...nodes: Node[]) =>
+      until(what, () => nodes.every((node) => lastRank(node)?.[1] === "2"));
+    const first = start(options, script);
+    await until("it waits", () => first.output().includes("Waiting for nodes"));
+    const second = start(options, script);
+    await both("two nodes run", first, second);
+    first.signal("SIGTERM");
+    assertEquals(await first.ended, 143);
+    const third = start(options, script);
+    await both("another has come for the first", second, third);
+    assertEquals(lastRank(third)?.[3], "0", "who hands over costs no restart");
+    second.signal("SIGKILL");
+    const fourth = start(options, script);
+    assertEquals(await Promise.all([third.ended, fourth.ended]), [0, 0]);
+    assertEquals(lastRank(fourth)?.slice(1), lastRank(third)?.slice(1));
+    assertEquals(lastRank(fourth)?.[3], "1");
   }));
 
 Deno.test("fleet: nodes that don't belong together are told why, and the others are not disturbed", () =>

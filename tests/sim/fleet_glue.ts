@@ -59,6 +59,7 @@ export interface GlueParts {
   /** So long a node takes at most to end its workers. */
   readonly stopMs: number;
   readonly port: Port | null;
+  readonly openPort: () => Port;
   readonly hostings: Hosting[];
   readonly onNews: (news: MeetingNews, hosting: Hosting | null) => void;
   readonly onSay: (text: string) => void;
@@ -76,12 +77,15 @@ export class SimFleet {
   #herald: { readonly links: Set<Link>; isClosed: boolean } | null = null;
   #hosting: Hosting | null = null;
   #role: "host" | "guest" = "guest";
+  #port: Port | null;
+  #nextPort: Port | null = null;
   /** Of the host that this node is or was a guest of. */
   #lastHosting: Hosting | null = null;
 
   constructor(parts: GlueParts) {
     const { settings, info, endpoints, process } = parts;
     this.#parts = parts;
+    this.#port = parts.port;
     this.#node = new FleetNode({
       settings,
       silenceMs: parts.heartbeat.silenceMs,
@@ -119,7 +123,9 @@ export class SimFleet {
     this.#closeHerald();
     this.#link?.close();
     this.#server?.close();
-    if (this.#parts.port !== null) this.#parts.network.unlisten(this.#parts.port);
+    for (const port of [this.#port, this.#nextPort]) {
+      if (port !== null) this.#parts.network.unlisten(port);
+    }
   }
 
   #carryOut(effect: FleetEffect): void {
@@ -153,7 +159,13 @@ export class SimFleet {
         this.#server?.close();
         this.#server = null;
         this.#hosting = null;
+        this.#port = this.#nextPort;
+        this.#nextPort = null;
         return;
+      case "open-port": {
+        const port = this.#nextPort = this.#parts.openPort();
+        return this.#loop.post({ kind: "port-opened", port: Number(port.address.split(":")[1]) });
+      }
       case "herald":
         this.#herald = { links: new Set(), isClosed: false };
         for (const address of effect.addresses) {
@@ -200,7 +212,8 @@ export class SimFleet {
   // As the host.
 
   #serve(epoch: number): void {
-    const { port, process, hostings } = this.#parts;
+    const { process, hostings } = this.#parts;
+    const port = this.#port;
     assert(port !== null && !port.isTaken, "a node hosts without a port, or a second time at the same");
     port.isTaken = true;
     const node = this.#node;

@@ -4,7 +4,7 @@
  * a seat or have ended within a stated time, and then end well.
  */
 
-import { assert } from "../../lib/core/assert.ts";
+import { assert, assertDefined } from "../../lib/core/assert.ts";
 import { Prng } from "../../lib/core/prng.ts";
 import { GROUP_GRACE_MS, KILL_WAIT_MS, LEFTOVER_GRACE_MS } from "../../lib/supervise/stop_steps.ts";
 import { Agenda } from "./control_network.ts";
@@ -42,6 +42,7 @@ export class FleetWorld {
   readonly #tally: FleetTally;
   readonly #onLine: (line: string) => void;
   #machines = 0;
+  #lastPort = 50_000;
   #areFaultsOver = false;
 
   /** `onLine`: told what happens, to find out why. */
@@ -115,6 +116,7 @@ export class FleetWorld {
     const launcher = new Launcher(
       {
         stopMs: shutdownTimeoutMs + GROUP_GRACE_MS + KILL_WAIT_MS,
+        openPort: () => assertDefined(this.#network.listen(process, ++this.#lastPort) ?? undefined),
         ...{ process, network: this.#network, prng: this.#prng.split(), settings, info, heartbeat, port },
         endpoints: [`10.0.0.1:${PORT}`],
         hostings: this.#hostings,
