@@ -103,6 +103,15 @@ export function copySpan(target: Uint8Array, offset: number, { bytes, start, end
   }
 }
 
+export function isSameSpan(a: Span, b: Span): boolean {
+  if (a.end - a.start !== b.end - b.start) return false;
+  const shift = b.start - a.start;
+  for (let index = a.start; index < a.end; index++) {
+    if (a.bytes[index] !== b.bytes[index + shift]) return false;
+  }
+  return true;
+}
+
 /** The bytes of a byte string. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);

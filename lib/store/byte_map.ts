@@ -85,11 +85,12 @@ export class ByteMap {
 
   /** The value with its length before it, as `valueAt`. */
   wireAt(place: number): Span {
+    const record = this.#arena.bytesAt(place), at = this.#lengthOffset(place);
+    const number = readUint32(record, at + 4);
     const value = this.#value;
-    const block = this.blockAt(place);
-    value.bytes = block?.bytes ?? this.#arena.bytesAt(place);
-    value.start = block === undefined ? this.#lengthOffset(place) : 0;
-    value.end = value.start + LENGTH_BYTES + this.valueLength(place);
+    value.bytes = number === 0 ? record : this.#blocks[number - 1]!.bytes;
+    value.start = number === 0 ? at : 0;
+    value.end = value.start + LENGTH_BYTES + readUint32(record, at);
     return value;
   }
 

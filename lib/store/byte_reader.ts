@@ -120,11 +120,17 @@ export class ByteReader {
 
   /** Makes `target` a length and that many bytes, at most `max`, where they lie; false: they are not there, or more. */
   span(target: Span, max: number): boolean {
-    if (!this.#has(8)) return false;
+    const length = this.smallCount(max);
+    return length !== undefined && this.fixedSpan(target, length);
+  }
+
+  /** A length or count; undefined: it is not there, or more than `max`. */
+  smallCount(max: number): number | undefined {
+    if (!this.#has(8)) return undefined;
     const low = readUint32(this.#bytes, this.#at), high = readUint32(this.#bytes, this.#at + 4);
-    if (high !== 0 || low > max) return false;
+    if (high !== 0 || low > max) return undefined;
     this.#at += 8;
-    return this.fixedSpan(target, low);
+    return low;
   }
 
   /** Makes `target` the next `length` bytes where they lie; false: they are not there. */

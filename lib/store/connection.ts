@@ -4,13 +4,14 @@
  * server, which is how CANCEL_WAIT can work).
  */
 
-import { assert } from "../core/assert.ts";
-import { encodeReply } from "./encode.ts";
+import { assert, unreachable } from "../core/assert.ts";
+import { encodeChecked, encodeReply } from "./encode.ts";
 import { readInt64At } from "./int64.ts";
 import type { StoreLimits } from "./limits.ts";
 import { OutputQueue } from "./output_queue.ts";
 import { RequestDecoder, type SpokenDialect } from "./request_decoder.ts";
-import type { Table, TableClient } from "./table.ts";
+import type { Table } from "./table.ts";
+import type { TableClient } from "./waiters.ts";
 import type { Dialect, Reply, Request } from "./wire.ts";
 
 /** One for all connections of a server: thousands of idle ones must cost little. */
@@ -22,7 +23,7 @@ export interface ConnectionOptions {
 
 /** Who writes what is answered. */
 export interface OutputSink {
-  /** The connection's `output`, empty until then, has something to write. */
+  /** The connection's `output`, empty until then, has something to write once this call is over. */
   onOutput(): void;
 }
 
@@ -118,10 +119,9 @@ export class StoreConnection implements TableClient {
   }
 
   reply(reply: Reply): void {
-    const wasEmpty = this.output.length === 0;
-    encodeReply(this.output, reply);
     // A MULTI_GET of no keys is answered by no bytes.
-    if (wasEmpty && this.output.length > 0) this.#sink.onOutput();
+    if (reply.kind !== "values" || reply.values.length > 0) this.#tellOutput();
+    encodeReply(this.output, reply);
   }
 
   /** The connection is gone. */
@@ -131,21 +131,49 @@ export class StoreConnection implements TableClient {
 
   /** Answers the next request without making an object of it, if it is one of those that nearly all are. */
   #answerPlain(): boolean {
-    const { key, value } = this.#decoder;
-    const kind = this.#decoder.nextPlain();
+    const decoder = this.#decoder, table = this.#table, output = this.output;
+    const kind = decoder.nextPlain();
     if (kind === undefined) return false;
     this.#requestCount++;
-    if (kind === "set") {
-      this.#table.set(key, value);
-      return true;
+    const { keys, keyCount, value } = decoder;
+    switch (kind) {
+      case "set":
+        table.set(keys[0]!, value);
+        return true;
+      // What these two change may end a wait of this connection: that is told first.
+      case "add": {
+        const sum = table.add(keys[0]!, readInt64At(value.bytes, value.start));
+        this.#tellOutput();
+        output.int64(sum);
+        return true;
+      }
+      case "compareSet": {
+        const reply = table.compareSet(keys[0]!, decoder.expected, value);
+        this.#tellOutput();
+        output.uint53(reply.end - reply.start);
+        output.copy(reply);
+        return true;
+      }
+      case "get":
+        this.#tellOutput();
+        table.get(keys[0]!, output);
+        return true;
+      case "multiGet":
+        this.#tellOutput();
+        table.multiGet(keys, keyCount, output);
+        return true;
+      case "check":
+        this.#tellOutput();
+        encodeChecked(output, table.areAllPresent(keys, keyCount));
+        return true;
+      default:
+        return unreachable(kind);
     }
-    // Before the look at what is to be written: it may end a wait of this connection.
-    const sum = kind === "add" ? this.#table.add(key, readInt64At(value.bytes, value.start)) : 0;
-    const wasEmpty = this.output.length === 0;
-    if (kind === "add") this.output.int64(sum);
-    else this.#table.get(key, this.output);
-    if (wasEmpty) this.#sink.onOutput();
-    return true;
+  }
+
+  /** Before something is written. */
+  #tellOutput(): void {
+    if (this.output.length === 0) this.#sink.onOutput();
   }
 
   #apply(request: Request): void {

@@ -80,7 +80,7 @@ export function encodeReply(output: OutputQueue, reply: Reply): void {
       output.int64(reply.value);
       return;
     case "checked":
-      output.uint8(reply.areAllPresent ? READY : NOT_READY);
+      encodeChecked(output, reply.areAllPresent);
       return;
     case "waitEnded":
       output.uint8(reply.wasCancelled ? WAIT_CANCELED : STOP_WAITING);
@@ -99,4 +99,8 @@ export function encodeReply(output: OutputQueue, reply: Reply): void {
     default:
       unreachable(reply);
   }
+}
+
+export function encodeChecked(output: OutputQueue, areAllPresent: boolean): void {
+  output.uint8(areAllPresent ? READY : NOT_READY);
 }

@@ -11,19 +11,15 @@
  */
 
 import { assert, unreachable } from "../core/assert.ts";
-import { bytesOf, concat, copySpan, type Span } from "../core/bytes.ts";
-import { ByteMap, MAP_KEY_BYTES_MAX, NONE } from "./byte_map.ts";
+import { bytesOf, concat, copySpan, isSameSpan, type Span } from "../core/bytes.ts";
+import { ByteMap, LENGTH_BYTES, MAP_KEY_BYTES_MAX, NONE } from "./byte_map.ts";
 import { addInt64, type Int64, INT64_TEXT_BYTES_MAX, int64Of, parseInt64, writeInt64Text } from "./int64.ts";
 import type { StoreLimits } from "./limits.ts";
 import type { OutputQueue } from "./output_queue.ts";
-import { spanText, TextSpan } from "./text_span.ts";
+import { spanText, spanValue, TextSpan } from "./text_span.ts";
 import { ValueQueue } from "./value_queue.ts";
-import { type Key, PeerError, type Reply, type Request, type Value, valueOf } from "./wire.ts";
-
-/** One connection, as far as the table is concerned. */
-export interface TableClient {
-  reply(reply: Reply): void;
-}
+import { type TableClient, Waiters } from "./waiters.ts";
+import { type Key, PeerError, type Request, type Value, valueOf } from "./wire.ts";
 
 export interface TableOptions {
   /** Told of every key that a SET or COMPARE_SET was for. */
@@ -38,15 +34,13 @@ export class Table {
   readonly #values: ByteMap;
   /** Never holds an empty queue. */
   readonly #queues = new Map<Key, ValueQueue>();
-  /** Who waits for a key, in order of arrival. */
-  readonly #waiters = new Map<Key, Set<TableClient>>();
-  /** The keys that a client still waits for. */
-  readonly #awaited = new Map<TableClient, Set<Key>>();
+  readonly #waiters = new Waiters();
   #queuedCount = 0;
   #queuedBytes = 0;
   readonly #sumText: Span = { bytes: new Uint8Array(INT64_TEXT_BYTES_MAX), start: 0, end: 0 };
   readonly #keyText = new TextSpan();
   readonly #valueText = new TextSpan();
+  readonly #desiredText = new TextSpan();
 
   constructor(limits: StoreLimits, { onWrite, hashSeed = 0 }: TableOptions = {}) {
     assert(limits.keyBytesMax <= MAP_KEY_BYTES_MAX, "Keys can't be that long");
@@ -66,12 +60,12 @@ export class Table {
 
   /** Clients in a WAIT or BARRIER. */
   get waitingCount(): number {
-    return this.#awaited.size;
+    return this.#waiters.count;
   }
 
   /** Whether `client` is in a WAIT or BARRIER. */
   isWaiting(client: TableClient): boolean {
-    return this.#awaited.has(client);
+    return this.#waiters.has(client);
   }
 
   /**
@@ -97,10 +91,16 @@ export class Table {
       case "check":
         client.reply({ kind: "checked", areAllPresent: request.keys.every((key) => this.#isPresent(key)) });
         return;
-      case "compareSet":
-        client.reply({ kind: "value", value: this.#compareSet(request) });
-        this.#onWrite?.(request.key);
+      case "compareSet": {
+        const { key, expected, desired } = request;
+        const texts = [
+          this.#keyText.of(key),
+          this.#valueText.of(expected),
+          this.#desiredText.of(desired),
+        ] as const;
+        client.reply({ kind: "value", value: spanValue(this.compareSet(...texts)) });
         return;
+      }
       case "multiGet":
         client.reply({ kind: "values", values: this.#multiGet(request.keys) });
         return;
@@ -176,16 +176,53 @@ export class Table {
     return sum;
   }
 
+  /** CHECK of the first `count` of `keys` without a request. */
+  areAllPresent(keys: readonly Span[], count: number): boolean {
+    for (let index = 0; index < count; index++) {
+      const key = keys[index]!;
+      const isAbsent = this.#values.find(key) === NONE;
+      if (isAbsent && !(this.#queues.size > 0 && this.#queues.has(spanText(key)))) return false;
+    }
+    return true;
+  }
+
+  /** MULTI_GET of the first `count` of `keys` without a request. Throws as `apply` does. */
+  multiGet(keys: readonly Span[], count: number, output: OutputQueue): void {
+    let bytes = 0;
+    for (let index = 0; index < count; index++) {
+      const place = this.#values.find(keys[index]!);
+      bytes += LENGTH_BYTES + (place === NONE ? 0 : this.#values.valueLength(place));
+    }
+    this.#checkReply(bytes);
+    for (let index = 0; index < count; index++) this.get(keys[index]!, output);
+  }
+
+  /**
+   * COMPARE_SET without a request: returns the reply, to be read before anything else is called. Throws as `apply` does.
+   * An absent key with an expectation: nothing is stored and the expectation is echoed, as PyTorch does.
+   */
+  compareSet(key: Span, expected: Span, desired: Span): Span {
+    const place = this.#values.find(key);
+    if (place === NONE) {
+      if (expected.end > expected.start) return this.#compared(key, expected);
+    } else {
+      const current = this.#values.valueAt(place);
+      if (!isSameSpan(current, expected)) return this.#compared(key, current);
+    }
+    this.#checkRoom(key, desired.end - desired.start);
+    this.#values.set(key, desired);
+    this.#wakeAll(key);
+    return this.#compared(key, desired);
+  }
+
+  #compared(key: Span, reply: Span): Span {
+    this.#onWrite?.(spanText(key));
+    return reply;
+  }
+
   /** Forgets what `client` waits for. What it set, pushed or counted stays. */
   leave(client: TableClient): void {
-    const awaited = this.#awaited.get(client);
-    if (awaited === undefined) return;
-    this.#awaited.delete(client);
-    for (const key of awaited) {
-      const waiters = this.#waiters.get(key)!;
-      waiters.delete(client);
-      if (waiters.size === 0) this.#waiters.delete(key);
-    }
+    this.#waiters.remove(client);
   }
 
   #has(key: Key): boolean {
@@ -265,33 +302,21 @@ export class Table {
     return sum;
   }
 
-  /** An absent key with an expectation: nothing is stored and the expectation is echoed, as PyTorch does. */
-  #compareSet(request: Request & { kind: "compareSet" }): Value {
-    const { key, expected, desired } = request;
-    const current = this.#valueOf(key);
-    if (current === undefined ? expected.length > 0 : !isEqual(current, expected)) return current ?? expected;
-    this.#checkRoom(this.#keyText.of(key), desired.length);
-    this.#put(key, desired);
-    return desired;
-  }
-
   #multiGet(keys: readonly Key[]): Value[] {
     const values = keys.map((key) => this.#valueOf(key) ?? "");
-    this.#checkReply(values);
+    this.#checkReply(wireBytes(values));
     return values;
   }
 
   #listKeys(): Key[] {
     const keys = Array.from(this.#values.keys(), spanText);
     // Counted only where it might be too long.
-    const most = this.storedBytes + 8 * keys.length;
-    if (most > this.#limits.requestBytesMax) this.#checkReply(keys);
+    const most = this.storedBytes + LENGTH_BYTES * keys.length;
+    if (most > this.#limits.requestBytesMax) this.#checkReply(wireBytes(keys));
     return keys;
   }
 
-  #checkReply(parts: readonly Value[]): void {
-    let bytes = 0;
-    for (const { length } of parts) bytes += 8 + length;
+  #checkReply(bytes: number): void {
     const max = this.#limits.requestBytesMax;
     if (bytes > max) throw new PeerError(`asked for ${bytes} bytes in one reply, over the limit of ${max}`);
   }
@@ -310,17 +335,7 @@ export class Table {
     this.leave(client);
     const missing = keys.filter((key) => !this.#isPresent(key));
     if (missing.length === 0) client.reply({ kind: "waitEnded", wasCancelled: false });
-    else this.#enlist(client, missing);
-  }
-
-  #enlist(client: TableClient, keys: readonly Key[]): void {
-    const awaited = new Set(keys);
-    this.#awaited.set(client, awaited);
-    for (const key of awaited) {
-      const waiters = this.#waiters.get(key);
-      if (waiters === undefined) this.#waiters.set(key, new Set([client]));
-      else waiters.add(client);
-    }
+    else this.#waiters.add(client, missing);
   }
 
   /**
@@ -332,33 +347,17 @@ export class Table {
     const arrived = this.#count(span, 1);
     this.leave(client);
     if (arrived < worldSize) {
-      this.#enlist(client, [key]);
+      this.#waiters.add(client, [key]);
     } else {
       client.reply({ kind: "waitEnded", wasCancelled: false });
       this.#wakeAll(span);
     }
   }
 
-  #wakeAll(span: Span): void {
-    if (this.#waiters.size === 0) return;
-    const key = spanText(span);
-    const waiters = this.#waiters.get(key);
-    if (waiters === undefined) return;
-    this.#waiters.delete(key);
-    for (const client of waiters) this.#arrived(client, key);
+  #wakeAll(key: Span): void {
+    if (this.#waiters.count > 0) this.#waiters.onKey(spanText(key));
   }
 
-  /** One key that `client` waits for is there; returns whether that ended its wait. */
-  #arrived(client: TableClient, key: Key): boolean {
-    const awaited = this.#awaited.get(client)!;
-    awaited.delete(key);
-    if (awaited.size > 0) return false;
-    this.#awaited.delete(client);
-    client.reply({ kind: "waitEnded", wasCancelled: false });
-    return true;
-  }
-
-  /** One entry is for one client: the first whose wait it ends. */
   #queuePush(key: Key, value: Value): void {
     this.#checkCount(this.#values.size + this.#queuedCount + 1);
     this.#checkBytes(key.length + value.length);
@@ -367,13 +366,7 @@ export class Table {
     queue.push(value);
     this.#queuedCount++;
     this.#queuedBytes += key.length + value.length;
-    const waiters = this.#waiters.get(key);
-    if (waiters === undefined) return;
-    for (const client of waiters) {
-      waiters.delete(client);
-      if (this.#arrived(client, key)) break;
-    }
-    if (waiters.size === 0) this.#waiters.delete(key);
+    this.#waiters.onEntry(key);
   }
 
   #queuePop(key: Key): Value | undefined {
@@ -387,8 +380,8 @@ export class Table {
   }
 }
 
-/** A value's form follows from its length (wire.ts), so values of different forms differ. */
-function isEqual(a: Value, b: Value): boolean {
-  if (typeof a === "string" || typeof b === "string") return a === b;
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+function wireBytes(values: readonly Value[]): number {
+  let bytes = 0;
+  for (const { length } of values) bytes += LENGTH_BYTES + length;
+  return bytes;
 }

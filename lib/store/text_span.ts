@@ -1,7 +1,7 @@
 /** Between keys and values as text or bytes of their own, and as spans. */
 
 import { byteString, type Span, writeByteString } from "../core/bytes.ts";
-import type { Key, Value } from "./wire.ts";
+import { type Key, type Value, valueOf } from "./wire.ts";
 
 const BUFFER_BYTES = 64;
 
@@ -22,4 +22,9 @@ export class TextSpan {
 /** What lies there, as a byte string. */
 export function spanText({ bytes, start, end }: Span): Key {
   return byteString(bytes, start, end);
+}
+
+/** What lies there, as a value. */
+export function spanValue({ bytes, start, end }: Span): Value {
+  return valueOf(bytes, start, end);
 }

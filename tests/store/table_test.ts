@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { DEFAULT_LIMITS, type StoreLimits } from "../../lib/store/limits.ts";
-import { Table, type TableClient } from "../../lib/store/table.ts";
+import { Table } from "../../lib/store/table.ts";
+import type { TableClient } from "../../lib/store/waiters.ts";
 import { PeerError, type Reply, type Request, type Value } from "../../lib/store/wire.ts";
 
 /** A client that keeps its replies; `take` returns and forgets them. */
