@@ -5,7 +5,7 @@
 
 import { EpollPeer } from "./epoll_peer.ts";
 import { type EpollHandler, type EpollReactor, epollReactor } from "./epoll_reactor.ts";
-import { packHost, readSocketAddress, SOCKET_ADDRESS_BYTES, type SocketAddress } from "./socket_address.ts";
+import { PackedAddress, SOCKET_ADDRESS_BYTES, type SocketAddress } from "./socket_address.ts";
 import type { StoreService } from "./store_service.ts";
 
 const SOCK_NONBLOCK_CLOEXEC = 0o4000 | 0o2000000;
@@ -83,7 +83,7 @@ export class EpollAcceptor implements EpollHandler {
       );
       if (descriptor < 0) return this.#onRefused();
       this.#isStarved = false;
-      this.serve(descriptor, readSocketAddress(this.#address) ?? { hostname: "", port: 0 });
+      this.serve(descriptor, PackedAddress.read(this.#address));
     }
     this.#comeAgain();
   }
@@ -91,10 +91,9 @@ export class EpollAcceptor implements EpollHandler {
   onBatchEnd(): void {}
 
   /** Serves a connection that has come in, if the service takes it. */
-  serve(descriptor: number, address: SocketAddress): void {
+  serve(descriptor: number, address: PackedAddress): void {
     if (this.#service.accepts(address)) {
-      const host = packHost(address.hostname);
-      new EpollPeer(this.#service, this.#reactor, { descriptor, host, port: address.port });
+      new EpollPeer(this.#service, this.#reactor, { descriptor, host: address.host, port: address.port });
     } else this.#reactor.calls.close(descriptor);
   }
 

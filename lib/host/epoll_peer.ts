@@ -145,8 +145,8 @@ export class EpollPeer implements StorePeer, EpollHandler {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#service.forget(this);
-    this.#reactor.remove(this.#descriptor);
-    this.#reactor.calls.close(this.#descriptor);
+    if (this.connection !== null) this.#service.release(this.connection);
+    this.#reactor.close(this.#descriptor);
   }
 
   #read(): void {

@@ -7,7 +7,7 @@
  * as soon as the runtime's own epoll instance, which is watched as one more descriptor, has something to tell.
  *
  * Rules: events are edge-triggered: who is told must read until the kernel has no more, or ask to be called `again`.
- * Handlers never wait. A descriptor is removed before it is closed.
+ * Handlers never wait. A descriptor is closed here, or removed before it is closed.
  */
 
 import { assert } from "../core/assert.ts";
@@ -131,11 +131,14 @@ export class EpollReactor {
   }
 
   remove(descriptor: number): void {
-    assert(this.#handlers[descriptor] !== undefined, "The descriptor has no handler");
-    this.#handlers[descriptor] = undefined;
-    this.#handlerCount--;
     this.#control(EPOLL_CTL_DEL, descriptor, 0);
-    if (this.#handlerCount === 0) this.#wake();
+    this.#forget(descriptor);
+  }
+
+  /** Closes `descriptor`; of what nothing else has open the kernel tells nothing then, so that it need not be removed. */
+  close(descriptor: number): void {
+    this.#forget(descriptor);
+    this.calls.close(descriptor);
   }
 
   /** Calls `handler` soon, after others have had their turn. */
@@ -151,6 +154,13 @@ export class EpollReactor {
   atBatchEnd(handler: EpollHandler): void {
     this.#ending.push(handler);
     this.#wake();
+  }
+
+  #forget(descriptor: number): void {
+    assert(this.#handlers[descriptor] !== undefined, "The descriptor has no handler");
+    this.#handlers[descriptor] = undefined;
+    this.#handlerCount--;
+    if (this.#handlerCount === 0) this.#wake();
   }
 
   async #run(): Promise<void> {

@@ -74,3 +74,23 @@ export function hostText(host: PackedHost): string {
   if (typeof host === "string") return host;
   return `${host >>> 24}.${(host >>> 16) & 255}.${(host >>> 8) & 255}.${host & 255}`;
 }
+
+/** An address whose text is made only when somebody wants it. */
+export class PackedAddress implements SocketAddress {
+  constructor(readonly host: PackedHost, readonly port: number) {}
+
+  /** As `readSocketAddress`, which has no packed form for what is neither IPv4 nor IPv6: here that is 0.0.0.0. */
+  static read(bytes: Uint8Array): PackedAddress {
+    if (bytes[0] === AF_INET && bytes[1] === 0) {
+      const at = IPV4_OFFSET;
+      const host = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+      return new PackedAddress(host, (bytes[PORT_OFFSET]! << 8) | bytes[PORT_OFFSET + 1]!);
+    }
+    const address = readSocketAddress(bytes);
+    return new PackedAddress(address === null ? 0 : packHost(address.hostname), address?.port ?? 0);
+  }
+
+  get hostname(): string {
+    return hostText(this.host);
+  }
+}

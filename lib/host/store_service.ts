@@ -125,8 +125,9 @@ export class StoreService {
   /** Empties the store and closes all connections. */
   reset(): void {
     this.#table = this.#newTable();
-    this.#spares = [];
     for (const peer of this.#peers) peer.destroy();
+    // They know the old table.
+    this.#spares = [];
   }
 
   /** From now on only these may connect; closes the connections of all others. */
@@ -167,9 +168,9 @@ export class StoreService {
     return connection;
   }
 
-  /** Takes back the connection of a peer of ours that is at rest. */
+  /** Takes back the connection of a peer of ours that is at rest or gone. */
   release(connection: StoreConnection): void {
-    if (this.#spares.length < SPARES_MAX) this.#spares.push(connection);
+    if (this.#spares.length < SPARES_MAX && connection.isAtRest) this.#spares.push(connection);
   }
 
   add(peer: StorePeer): void {
@@ -231,8 +232,8 @@ export class StoreService {
     return new Table(this.limits, { onWrite: this.#onWrite, hashSeed: hashSeed! });
   }
 
-  #admits({ hostname }: SocketAddress): boolean {
-    return this.#admission === null || this.#admission.admits(hostname);
+  #admits(address: SocketAddress): boolean {
+    return this.#admission === null || this.#admission.admits(address.hostname);
   }
 
   #refuse(address: SocketAddress, reason: string): void {

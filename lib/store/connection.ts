@@ -131,11 +131,11 @@ export class StoreConnection implements TableClient {
 
   /** Answers the next request without making an object of it, if it is one of those that nearly all are. */
   #answerPlain(): boolean {
-    const decoder = this.#decoder, table = this.#table, output = this.output;
-    const kind = decoder.nextPlain();
-    if (kind === undefined) return false;
+    const request = this.#decoder.nextPlain();
+    if (request === undefined) return false;
     this.#requestCount++;
-    const { keys, keyCount, value } = decoder;
+    const { kind, keys, keyCount, value, expected } = request;
+    const table = this.#table, output = this.output;
     switch (kind) {
       case "set":
         table.set(keys[0]!, value);
@@ -148,7 +148,7 @@ export class StoreConnection implements TableClient {
         return true;
       }
       case "compareSet": {
-        const reply = table.compareSet(keys[0]!, decoder.expected, value);
+        const reply = table.compareSet(keys[0]!, expected, value);
         this.#tellOutput();
         output.uint53(reply.end - reply.start);
         output.copy(reply);

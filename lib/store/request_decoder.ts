@@ -12,9 +12,9 @@
  */
 
 import { unreachable } from "../core/assert.ts";
-import { emptySpan, type Span } from "../core/bytes.ts";
 import { ByteReader } from "./byte_reader.ts";
 import type { StoreLimits } from "./limits.ts";
+import { isPlain, type PlainRequest, readPlain } from "./plain_request.ts";
 import { strangerName } from "./stranger.ts";
 import {
   type Dialect,
@@ -29,7 +29,6 @@ import {
 
 /** The operation that is DELETE_KEY in A and APPEND in B. */
 const DELETE_OR_APPEND = 8;
-const INT64_BYTES = 8;
 /** A's clients never send it; in B it is DELETE_KEY. */
 const ONLY_B = 7;
 
@@ -45,21 +44,7 @@ interface PartialList {
 /** "unknown": nothing seen yet. "early": "a" or "b", not known which. */
 export type SpokenDialect = Dialect | "early" | "unknown";
 
-/** What needs no object of its own: these are nearly all that workers send, but for waiting. */
-export type PlainKind = "get" | "set" | "add" | "check" | "compareSet" | "multiGet";
-
-/** Of CHECK and MULTI_GET: longer lists are no matter of a moment. */
-const PLAIN_KEYS_MAX = 8;
-
 export class RequestDecoder {
-  /**
-   * Of the request that `nextPlain` found, where they lie: `keyCount` keys, and what belongs to the first. The value of an
-   * ADD is its eight bytes, that of a COMPARE_SET what it desires.
-   */
-  readonly keys: readonly Span[] = Array.from({ length: PLAIN_KEYS_MAX }, emptySpan);
-  keyCount = 0;
-  readonly value: Span = emptySpan();
-  readonly expected: Span = emptySpan();
   readonly #limits: StoreLimits;
   readonly #reader: ByteReader;
   readonly #pinned: Dialect | null;
@@ -119,34 +104,20 @@ export class RequestDecoder {
   }
 
   /**
-   * The next request if it is a plain one and there whole, in `keys`, `value` and `expected` until anything else is called.
-   * Undefined means nothing: `next` may give a request or find fault.
+   * The next request if it is a plain one and there whole; to be read before anything else is called. Undefined means
+   * nothing: `next` may give a request or find fault.
    */
-  nextPlain(): PlainKind | undefined {
-    const reader = this.#reader, dialect = this.#dialect;
-    if (dialect === "unknown" || dialect === "early" || this.#list !== null) return undefined;
-    if (!reader.begin()) return undefined;
-    const kind = OPERATIONS[dialect][reader.uint8()!];
-    if (!isPlain(kind) || !this.#readPlain(kind)) return undefined;
-    reader.commit();
-    return kind;
-  }
-
-  #readPlain(kind: PlainKind): boolean {
+  nextPlain(): PlainRequest | undefined {
     const reader = this.#reader;
-    const { keyBytesMax, valueBytesMax } = this.#limits;
-    this.keyCount = 1;
-    if (kind === "check" || kind === "multiGet") {
-      const count = reader.smallCount(PLAIN_KEYS_MAX);
-      if (count === undefined || count === 0) return false;
-      this.keyCount = count;
-    }
-    for (let index = 0; index < this.keyCount; index++) {
-      if (!reader.span(this.keys[index]!, keyBytesMax)) return false;
-    }
-    if (kind === "compareSet" && !reader.span(this.expected, valueBytesMax)) return false;
-    if (kind === "add") return reader.fixedSpan(this.value, INT64_BYTES);
-    return (kind !== "set" && kind !== "compareSet") || reader.span(this.value, valueBytesMax);
+    if (this.#list !== null || !reader.begin()) return undefined;
+    if (this.#dialect === "unknown" && !(this.#readHandshake() && reader.begin())) return undefined;
+    const dialect = this.#dialect as Dialect | "early";
+    if (dialect === "early") return undefined;
+    const kind = OPERATIONS[dialect][reader.uint8()!];
+    if (!isPlain(kind)) return undefined;
+    const request = readPlain(reader, kind, this.#limits);
+    if (request !== undefined) reader.commit();
+    return request;
   }
 
   /**
@@ -310,19 +281,5 @@ export class RequestDecoder {
     return list.kind === "multiSet"
       ? { kind: list.kind, entries: list.entries }
       : { kind: list.kind, keys: list.keys };
-  }
-}
-
-function isPlain(kind: RequestKind | undefined): kind is PlainKind {
-  switch (kind) {
-    case "get":
-    case "set":
-    case "add":
-    case "check":
-    case "compareSet":
-    case "multiGet":
-      return true;
-    default:
-      return false;
   }
 }

@@ -78,7 +78,7 @@ onLinux(
 );
 
 onLinux(
-  "EpollReactor goes on when what it told of was removed by another's turn",
+  "EpollReactor goes on when what it told of was closed by another's turn",
   () =>
     withReadable(async (reactor, descriptor) => {
       const others = [0, 1].map(() => reactor.calls.eventfd(1, EFD_CLOEXEC_NONBLOCK));
@@ -88,10 +88,7 @@ onLinux(
         reactor.add(own, {
           onEvents: () => {
             told.push(index);
-            for (const each of others.splice(0)) {
-              reactor.remove(each);
-              reactor.calls.close(each);
-            }
+            for (const each of others.splice(0)) reactor.close(each);
             resolve();
           },
           onAgain: () => {},

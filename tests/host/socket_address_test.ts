@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   addressText,
   hostText,
+  PackedAddress,
   packHost,
   readSocketAddress,
   SOCKET_ADDRESS_BYTES,
@@ -49,4 +50,15 @@ Deno.test("hostText() gives back what packHost() was given", () => {
   for (const host of ["0.0.0.0", "127.0.0.1", "255.254.253.252", "::1", "::ffff:10.0.0.1"]) {
     assertEquals(hostText(packHost(host)), host);
   }
+});
+
+Deno.test("PackedAddress.read() reads what readSocketAddress() does", () => {
+  const ipv4 = new Uint8Array(SOCKET_ADDRESS_BYTES);
+  ipv4.set([2, 0, 1, 2, 240, 0, 200, 7]);
+  for (const bytes of [ipv4, ipv6(0, 0, 0, 0, 0, 0xffff, 0x7f00, 1), ipv6(0x2001, 0xdb8, 0, 0, 1, 0, 0, 0)]) {
+    const { hostname, port } = PackedAddress.read(bytes);
+    assertEquals({ hostname, port }, readSocketAddress(bytes));
+  }
+  const { hostname, port } = PackedAddress.read(new Uint8Array(SOCKET_ADDRESS_BYTES));
+  assertEquals({ hostname, port }, { hostname: "0.0.0.0", port: 0 });
 });
