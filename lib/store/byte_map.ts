@@ -9,13 +9,12 @@
 
 import { copySpan, emptySpan, readUint32, type Span, writeUint32 } from "../core/bytes.ts";
 import { Arena } from "./arena.ts";
-import type { Block } from "./block.ts";
+import { Block } from "./block.ts";
 
 /** No such key. */
 export const NONE = -1;
 /** From this length on a value has a buffer of its own. */
 export const BLOCK_BYTES_MIN = 4096;
-export const MAP_KEY_BYTES_MAX = 0xffff;
 /** Before a value, its length. */
 export const LENGTH_BYTES = 8;
 
@@ -178,7 +177,7 @@ export class ByteMap {
       copySpan(target, at + LENGTH_BYTES, value);
       return;
     }
-    const block = { bytes: new Uint8Array(LENGTH_BYTES + length), readers: 0 };
+    const block = new Block(new Uint8Array(LENGTH_BYTES + length));
     writeUint32(block.bytes, 0, length);
     copySpan(block.bytes, LENGTH_BYTES, value);
     const number = this.#freeBlocks.pop() ?? this.#blocks.length;

@@ -148,10 +148,14 @@ export class StoreConnection implements TableClient {
         return true;
       }
       case "compareSet": {
-        const reply = table.compareSet(keys[0]!, expected, value);
+        const isThere = table.compareSet(keys[0]!, expected, value);
         this.#tellOutput();
-        output.uint53(reply.end - reply.start);
-        output.copy(reply);
+        if (isThere) {
+          table.get(keys[0]!, output);
+        } else {
+          output.uint53(expected.end - expected.start);
+          output.copy(expected);
+        }
         return true;
       }
       case "get":

@@ -1,7 +1,7 @@
 /** The limits of a store as people name them on the command line: `keyBytesMax` is `key-bytes`. README lists them. */
 
 import type { UsageProblem } from "../core/errors.ts";
-import { DEFAULT_LIMITS, type StoreLimits } from "./limits.ts";
+import { DEFAULT_LIMITS, KEY_BYTES_MOST, type StoreLimits } from "./limits.ts";
 
 type LimitName = keyof StoreLimits;
 
@@ -37,6 +37,7 @@ export function readLimits(text: string, problems: UsageProblem[]): Partial<Stor
 
 /** Beyond it a store would break: by what its tables hold, what a timer takes, lengths of more than 32 bits. */
 function mostOf(name: LimitName): number {
+  if (name === "keyBytesMax") return KEY_BYTES_MOST;
   if (name === "keysMax") return 16_000_000;
   return name === "requestMs" ? 2 ** 31 - 1 : 2 ** 32 - 1;
 }

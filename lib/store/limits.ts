@@ -25,6 +25,9 @@ export interface StoreLimits {
   readonly unreadBytesMax: number;
 }
 
+/** What `keyBytesMax` may be: the table keeps a key's length in two bytes. */
+export const KEY_BYTES_MOST = 0xffff;
+
 const KIB = 1024;
 const MIB = 1024 * KIB;
 

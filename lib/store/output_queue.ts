@@ -8,7 +8,7 @@
 
 import { copySpan, type Span, writeByteString } from "../core/bytes.ts";
 import { assert } from "../core/assert.ts";
-import type { Block } from "./block.ts";
+import { Block } from "./block.ts";
 import type { Int64 } from "./int64.ts";
 import type { Value } from "./wire.ts";
 
@@ -19,7 +19,7 @@ const REFERENCED_BYTES_MIN = 4096;
 const TAKEN_KEPT_MAX = 256;
 const NOTHING = new Uint8Array(0);
 /** Of every queue that has none; never changed. */
-const NO_PIECES: Block[] = [];
+const NO_PIECES: (Uint8Array | Block)[] = [];
 const NUMBER_BYTES = 8;
 /** Buffers kept for the next use: making one costs as much as ten small replies. */
 const SPARE_BUFFERS_MAX = 64;
@@ -27,7 +27,7 @@ const spareBuffers: Uint8Array[] = [];
 
 export class OutputQueue {
   /** Whole pieces, before what is in `#tail`. */
-  #pieces: Block[] = NO_PIECES;
+  #pieces: (Uint8Array | Block)[] = NO_PIECES;
   #pieceIndex = 0;
   /** Written part of the first piece. */
   #pieceStart = 0;
@@ -41,12 +41,12 @@ export class OutputQueue {
     return this.#length;
   }
 
-  /** Bytes that are kept for this queue alone: what is referenced has its place elsewhere. */
+  /** Bytes that are kept for this queue alone: blocks have their place elsewhere. */
   get heldBytes(): number {
     let bytes = this.#tailEnd - this.#tailStart;
     for (let index = this.#pieceIndex; index < this.#pieces.length; index++) {
-      const piece = this.#pieces[index]!.bytes;
-      if (piece.buffer.byteLength === BUFFER_BYTES) bytes += piece.length;
+      const piece = this.#pieces[index]!;
+      if (!(piece instanceof Block)) bytes += piece.length;
     }
     return bytes;
   }
@@ -55,7 +55,8 @@ export class OutputQueue {
   peek(): Uint8Array {
     const piece = this.#pieces[this.#pieceIndex];
     if (piece !== undefined) {
-      return this.#pieceStart === 0 ? piece.bytes : piece.bytes.subarray(this.#pieceStart);
+      const bytes = bytesOf(piece);
+      return this.#pieceStart === 0 ? bytes : bytes.subarray(this.#pieceStart);
     }
     return this.#tail.subarray(this.#tailStart, this.#tailEnd);
   }
@@ -74,8 +75,8 @@ export class OutputQueue {
       this.#tailStart += count;
     } else {
       this.#pieceStart += count;
-      if (this.#pieceStart < piece.bytes.length) return;
-      piece.readers--;
+      if (this.#pieceStart < bytesOf(piece).length) return;
+      if (piece instanceof Block) piece.readers--;
       this.#pieceStart = 0;
       this.#pieceIndex++;
       // Who reads slowly may never leave it empty.
@@ -154,11 +155,14 @@ export class OutputQueue {
 
   /** `bytes` as they are; they must not change any more. */
   raw(bytes: Uint8Array): void {
-    this.block({ bytes, readers: 0 });
+    this.#seal();
+    this.#addPiece(bytes);
+    this.#length += bytes.length;
   }
 
   /** A long value and its length, without a copy. */
   block(block: Block): void {
+    block.readers++;
     this.#seal();
     this.#addPiece(block);
     this.#length += block.bytes.length;
@@ -182,12 +186,11 @@ export class OutputQueue {
   /** Ends the buffer's current piece; what is left of the buffer is used on. */
   #seal(): void {
     if (this.#tailStart === this.#tailEnd) return;
-    this.#addPiece({ bytes: this.#tail.subarray(this.#tailStart, this.#tailEnd), readers: 0 });
+    this.#addPiece(this.#tail.subarray(this.#tailStart, this.#tailEnd));
     this.#tailStart = this.#tailEnd;
   }
 
-  #addPiece(piece: Block): void {
-    piece.readers++;
+  #addPiece(piece: Uint8Array | Block): void {
     if (this.#pieces === NO_PIECES) this.#pieces = [piece];
     else this.#pieces.push(piece);
   }
@@ -199,4 +202,8 @@ export class OutputQueue {
     tail[at + 2] = value >>> 16;
     tail[at + 3] = value >>> 24;
   }
+}
+
+function bytesOf(piece: Uint8Array | Block): Uint8Array {
+  return piece instanceof Block ? piece.bytes : piece;
 }

@@ -12,9 +12,9 @@
 
 import { assert, unreachable } from "../core/assert.ts";
 import { bytesOf, concat, copySpan, isSameSpan, type Span } from "../core/bytes.ts";
-import { ByteMap, LENGTH_BYTES, MAP_KEY_BYTES_MAX, NONE } from "./byte_map.ts";
+import { ByteMap, LENGTH_BYTES, NONE } from "./byte_map.ts";
 import { addInt64, type Int64, INT64_TEXT_BYTES_MAX, int64Of, parseInt64, writeInt64Text } from "./int64.ts";
-import type { StoreLimits } from "./limits.ts";
+import { KEY_BYTES_MOST, type StoreLimits } from "./limits.ts";
 import type { OutputQueue } from "./output_queue.ts";
 import { spanText, spanValue, TextSpan } from "./text_span.ts";
 import { ValueQueue } from "./value_queue.ts";
@@ -43,7 +43,7 @@ export class Table {
   readonly #desiredText = new TextSpan();
 
   constructor(limits: StoreLimits, { onWrite, hashSeed = 0 }: TableOptions = {}) {
-    assert(limits.keyBytesMax <= MAP_KEY_BYTES_MAX, "Keys can't be that long");
+    assert(limits.keyBytesMax <= KEY_BYTES_MOST, "Keys can't be that long");
     this.#limits = limits;
     this.#onWrite = onWrite;
     this.#values = new ByteMap(hashSeed);
@@ -98,7 +98,8 @@ export class Table {
           this.#valueText.of(expected),
           this.#desiredText.of(desired),
         ] as const;
-        client.reply({ kind: "value", value: spanValue(this.compareSet(...texts)) });
+        const isThere = this.compareSet(...texts);
+        client.reply({ kind: "value", value: isThere ? this.#valueOf(key)! : expected });
         return;
       }
       case "multiGet":
@@ -198,26 +199,22 @@ export class Table {
   }
 
   /**
-   * COMPARE_SET without a request: returns the reply, to be read before anything else is called. Throws as `apply` does.
-   * An absent key with an expectation: nothing is stored and the expectation is echoed, as PyTorch does.
+   * COMPARE_SET without a request. True: the reply is the key's value now. False: it is the expectation, as with PyTorch's
+   * server: the key is absent and stays so. Throws as `apply` does.
    */
-  compareSet(key: Span, expected: Span, desired: Span): Span {
+  compareSet(key: Span, expected: Span, desired: Span): boolean {
     const place = this.#values.find(key);
-    if (place === NONE) {
-      if (expected.end > expected.start) return this.#compared(key, expected);
-    } else {
-      const current = this.#values.valueAt(place);
-      if (!isSameSpan(current, expected)) return this.#compared(key, current);
+    const isThere = place !== NONE;
+    const isExpected = isThere
+      ? isSameSpan(this.#values.valueAt(place), expected)
+      : expected.start === expected.end;
+    if (isExpected) {
+      this.#checkRoom(key, desired.end - desired.start);
+      this.#values.set(key, desired);
+      this.#wakeAll(key);
     }
-    this.#checkRoom(key, desired.end - desired.start);
-    this.#values.set(key, desired);
-    this.#wakeAll(key);
-    return this.#compared(key, desired);
-  }
-
-  #compared(key: Span, reply: Span): Span {
     this.#onWrite?.(spanText(key));
-    return reply;
+    return isThere || isExpected;
   }
 
   /** Forgets what `client` waits for. What it set, pushed or counted stays. */
@@ -236,11 +233,7 @@ export class Table {
   #valueOf(key: Key): Value | undefined {
     const place = this.#values.find(this.#keyText.of(key));
     if (place === NONE) return undefined;
-    const { bytes, start, end } = this.#values.valueAt(place);
-    // A long value does not change any more.
-    return this.#values.blockAt(place) === undefined
-      ? valueOf(bytes, start, end)
-      : bytes.subarray(start, end);
+    return spanValue(this.#values.valueAt(place));
   }
 
   #put(key: Key, value: Value): void {

@@ -1,12 +1,20 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { concat } from "../../lib/core/bytes.ts";
+import { byteString, concat } from "../../lib/core/bytes.ts";
 import { Prng } from "../../lib/core/prng.ts";
 import { StoreConnection } from "../../lib/store/connection.ts";
 import { encodeReply, encodeRequest } from "../../lib/store/encode.ts";
 import { DEFAULT_LIMITS, type StoreLimits } from "../../lib/store/limits.ts";
 import { OutputQueue } from "../../lib/store/output_queue.ts";
 import { Table } from "../../lib/store/table.ts";
-import { type Dialect, HANDSHAKE, OPERATIONS, PeerError, type Reply } from "../../lib/store/wire.ts";
+import {
+  type Dialect,
+  HANDSHAKE,
+  OPERATIONS,
+  PeerError,
+  type Reply,
+  type Request,
+  valueOf,
+} from "../../lib/store/wire.ts";
 import { randomRequest } from "./fuzzing.ts";
 import { transcripts } from "./transcripts.ts";
 import { fromHex, HANDSHAKE_HEX, WAYS_TO_CUT } from "./wire_cases.ts";
@@ -193,3 +201,38 @@ function refusal(act: () => void): boolean {
     throw error;
   }
 }
+
+Deno.test("StoreConnection answers with what was there, also if it is replaced before the answer is sent", () => {
+  const many = Array.from({ length: 9 }, () => "k");
+  for (
+    const request of [
+      { kind: "get", key: "k" },
+      { kind: "multiGet", keys: ["k", "k"] },
+      // Of which an object is made.
+      { kind: "multiGet", keys: many },
+      { kind: "compareSet", key: "k", expected: "x", desired: "y" },
+    ] as const
+  ) {
+    for (const length of [40, 400, 5000]) {
+      const table = new Table(DEFAULT_LIMITS);
+      const [reader, writer] = [newConnection(table), newConnection(table)];
+      const say = (connection: StoreConnection, said: Request) => {
+        const sent = new OutputQueue();
+        sent.raw(HANDSHAKE);
+        encodeRequest(sent, said);
+        connection.receive(written(sent).subarray(connection.requestCount > 0 ? HANDSHAKE.length : 0));
+      };
+      const value = (byte: number) => valueOf(new Uint8Array(length).fill(byte));
+      say(writer, { kind: "set", key: "k", value: value(1) });
+      say(reader, request);
+      say(writer, { kind: "set", key: "k", value: value(2) });
+      const count = request.kind === "multiGet" ? request.keys.length : 1;
+      const reply = { kind: "values", values: Array.from({ length: count }, () => value(1)) } as const;
+      const expected = new OutputQueue();
+      encodeReply(expected, reply);
+      // Without the difference, which would take minutes to be drawn.
+      const isSame = byteString(written(reader.output)) === byteString(written(expected));
+      assert(isSame, `${request.kind} of ${length} bytes`);
+    }
+  }
+});

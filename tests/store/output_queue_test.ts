@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import { AssertionError } from "../../lib/core/assert.ts";
 import { concat } from "../../lib/core/bytes.ts";
 import { Prng } from "../../lib/core/prng.ts";
+import { Block } from "../../lib/store/block.ts";
 import { OutputQueue } from "../../lib/store/output_queue.ts";
 
 Deno.test("OutputQueue gathers small pieces and passes long values on without a copy", () => {
@@ -84,7 +85,7 @@ Deno.test("OutputQueue.heldBytes counts what is copied and waits, not what it pa
   const output = new OutputQueue();
   output.sized("ab");
   assertEquals(output.heldBytes, 10);
-  output.value(new Uint8Array(10_000));
+  output.block(new Block(new Uint8Array(10_000)));
   output.sized("abc");
   assertEquals([output.heldBytes, output.length], [21, 10_021]);
   output.advance(10);
@@ -93,6 +94,10 @@ Deno.test("OutputQueue.heldBytes counts what is copied and waits, not what it pa
   assertEquals(output.heldBytes, output.length - 10_000);
   while (output.length > 0) output.advance(output.peek().length);
   assertEquals(output.heldBytes, 0);
+  // Nobody else keeps it any more.
+  output.value(new Uint8Array(10_000));
+  output.uint8(1);
+  assertEquals(output.heldBytes, 10_001);
 });
 
 Deno.test("OutputQueue.int64() writes numbers on either side of where JavaScript's become inexact", () => {
@@ -118,7 +123,7 @@ Deno.test("OutputQueue.int64() writes numbers on either side of where JavaScript
 });
 
 Deno.test("OutputQueue tells how often a block is still to be sent", () => {
-  const block = { bytes: new Uint8Array(5000), readers: 0 };
+  const block = new Block(new Uint8Array(5000));
   const [output, other] = [new OutputQueue(), new OutputQueue()];
   output.uint8(1);
   output.block(block);
