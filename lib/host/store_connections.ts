@@ -37,6 +37,9 @@ const PAUSE_MS_MAX = 1000;
 /** The least time that a server is given to answer what it need not wait for, and to be connected to for a wait. */
 const ANSWER_MS_MIN = 5_000;
 
+/** The least time for a handshake of TCP, however short the time for what is to be asked then. */
+const CONNECT_MS_MIN = 1_000;
+
 /** How often a request is sent again at once: a server that hangs up on it so often, or on everybody, goes on like that. */
 const REPEATS_MAX = 3;
 
@@ -202,7 +205,7 @@ export class StoreConnections {
     const closing = this.#closing.signal;
     const attempt = new AbortController();
     const giveUp = () => attempt.abort();
-    const leftMs = Math.max(0, deadline - performance.now());
+    const leftMs = Math.max(CONNECT_MS_MIN, deadline - performance.now());
     const timer = setTimeout(giveUp, Math.min(leftMs, TIMER_MS_MAX));
     closing.addEventListener("abort", giveUp, { once: true });
     try {

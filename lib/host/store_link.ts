@@ -117,7 +117,8 @@ export class StoreLink {
     if (next === undefined || next >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = next;
-    this.#timer = setTimeout(() => this.#wake(), Math.min(next - performance.now(), TIMER_MS_MAX));
+    const leftMs = Math.max(0, next - performance.now());
+    this.#timer = setTimeout(() => this.#wake(), Math.min(leftMs, TIMER_MS_MAX));
     // Only an open request keeps a program alive, by the socket that is being read.
     this.#timer.unref();
   }

@@ -42,6 +42,8 @@ Deno.test("runStoreCommand() serves until a signal, and its client reads and wri
     assertEquals((await ask("dump")).stdout, shown);
     assertEquals((await ask("get", "lines")).stdout, "a\nb\n");
     assertEquals((await ask("get", "greeting", "--store-dialect", "b")).stdout, "hello\n");
+    const absent = { code: 1, stdout: "", stderr: "muster store: Not in the store after 0 ms: absent\n" };
+    assertEquals(await ask("wait", "greeting", "absent", "--timeout", "0"), absent);
     const early = await ask("list", "--store-dialect", "a");
     assertEquals([early.code, early.stdout], [71, ""]);
     assertStringIncludes(early.stderr, "speaks generation A of PyTorch's protocol, without listKeys\n");
