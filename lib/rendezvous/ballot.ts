@@ -81,9 +81,13 @@ export class Ballot {
 
   /** A node has come, with what it keeps in mind; null: nothing. */
   hear(nodeId: string, memory: Memory | null): void {
-    if (memory === null) return void this.#memories.delete(nodeId);
+    if (memory === null) {
+      // It was started again: whoever had its name is no more. Of a lost host that means nothing to those who follow
+      // it: it may have formed another round with half of its nodes, long after they lost it.
+      if (this.#lost.has(nodeId)) this.#dead.add(nodeId);
+      return void this.#memories.delete(nodeId);
+    }
     this.#memories.set(nodeId, memory);
-    // One that was started again says nothing of the one that is lost.
     if (!this.#chain.some((base) => wasThere(memory, base))) return;
     this.#lost.delete(nodeId);
     this.#dead.delete(nodeId);

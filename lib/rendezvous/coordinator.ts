@@ -191,8 +191,8 @@ export class Coordinator {
   }
 
   #onSucceeded(round: Round, nodeId: string, now: InstantMs): void {
-    if (round.phase !== "running") return;
     round.succeed(nodeId);
+    if (round.phase !== "running") return;
     // After the first one is over, who is done later gets another: nobody waits for ever.
     if (this.#deadlines.get("barrier") === undefined) {
       this.#deadlines.set("barrier", now + this.#options.settings.exitBarrierMs);
@@ -303,7 +303,7 @@ export class Coordinator {
     }, now);
     if (next.kind === "end") return this.#end(next.outcome, now);
     if (next.kind === "stopped") return this.#end(stoppedBy(assertDefined(this.#jobStop ?? undefined)), now);
-    if (next.costsRestart) this.#recorded(this.#gathering.addRestart(), false);
+    if (next.costsRestart) this.#recorded(this.#gathering.addRestart(), "over");
     this.#deadlines.set("join", now + settings.joinMs);
     for (const nodeId of round.present) {
       if (this.#members.isLeaving(nodeId)) continue;
@@ -320,15 +320,15 @@ export class Coordinator {
     if (signal === null || this.#farewell.hasBegun || this.#round !== null) return;
     if (this.#members.staying.length === 0) return this.#end(stoppedBy(signal), now);
     if (this.#options.settings.failover) {
-      this.#recorded(this.#gathering.record, true);
+      this.#recorded(this.#gathering.record, "left");
       this.#effects.push({ kind: "retire" });
       return this.#end(stoppedBy(signal), now, "self");
     }
     this.#say("notice", STAYS_AS_HOST);
   }
 
-  #recorded(record: JobRecord, isHandedOver: boolean): void {
-    this.#effects.push({ kind: "recorded", record, isHandedOver });
+  #recorded(record: JobRecord, standing: "over" | "left"): void {
+    this.#effects.push({ kind: "recorded", record, standing });
   }
 
   // The job's end.

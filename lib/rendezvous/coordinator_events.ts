@@ -1,6 +1,6 @@
 /** What a coordinator hears and what it has done: its side of the host's sessions. */
 
-import type { JobRecord } from "./job_record.ts";
+import type { JobRecord, Standing } from "./job_record.ts";
 import type { HostMessage, NodeMessage, Standby } from "./message_codec.ts";
 import type { LostSeat } from "./round.ts";
 import type { JobSettings } from "./settings.ts";
@@ -57,8 +57,8 @@ export type CoordinatorEffect =
     /** The host and all who have a session, with a seat or without. */
     readonly present: readonly string[];
   }
-  /** What the job has come to since its last round was formed; `isHandedOver`: the host leaves the job to others. */
-  | { readonly kind: "recorded"; readonly record: JobRecord; readonly isHandedOver: boolean }
+  /** What the job has come to since its last round was formed. */
+  | { readonly kind: "recorded"; readonly record: JobRecord; readonly standing: Exclude<Standing, "running"> }
   /** A node's session broke: does anybody still listen at `address`, which it had? */
   | { readonly kind: "probe"; readonly nodeId: string; readonly address: string }
   /** Who is to blame for a round's end, from all nodes' reports? Answered by `judged-job`. */

@@ -223,7 +223,7 @@ export class FleetNode {
         this.#epoch = effect.record.epoch;
         return this.#options.settings.failover ? this.#appoint(effect) : undefined;
       case "recorded":
-        this.#effects.push(...tellRecord(effect.record, this.#succession.standbys, effect.isHandedOver));
+        this.#effects.push(...tellRecord(effect.record, this.#succession.standbys, effect.standing));
         return;
       case "retire":
         return;
@@ -330,7 +330,7 @@ export class FleetNode {
     }
     if (canGoOn) {
       this.#candidates = this.#succession.whereToLook(this.#candidates);
-      const isGone = end.kind === "dead" || this.#succession.isHandedOver;
+      const isGone = end.kind === "dead" || this.#succession.standing === "left";
       this.#deadHost = isGone ? assertDefined(this.#hostId) : null;
       this.#loseRound(text);
       if (this.#candidates.length === 0) return this.#takeOver(now);
@@ -340,7 +340,7 @@ export class FleetNode {
   }
 
   #takeOver(now: InstantMs): void {
-    const { chain, standbys, place, isHandedOver } = this.#succession;
+    const { chain, standbys, place, standing } = this.#succession;
     // Where a new host may begin, and where another stand-by may have taken over on the other side of a cut.
     const others = standbys.map(({ address }) => address);
     const ownAddress = others[assertDefined(place ?? undefined, "A stand-by has its place")]!;
@@ -351,7 +351,7 @@ export class FleetNode {
     this.#say("This node hosts the job now");
     this.#succession.end();
     const epoch = standbyNumber(chain[0]!, place!);
-    this.#beginToHost({ epoch, chain, deadHost: this.#deadHost, wasHostLost: !isHandedOver }, now);
+    this.#beginToHost({ epoch, chain, deadHost: this.#deadHost, wasHostLost: standing === "running" }, now);
     this.#effects.push({ kind: "herald", addresses: [...this.#options.candidates, ...others], ownAddress });
   }
 

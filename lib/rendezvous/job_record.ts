@@ -16,6 +16,12 @@ export interface JobRecord extends RoundId {
   readonly seats: readonly string[];
 }
 
+/**
+ * Where its host is with the round of a record: it runs or ends; it is over, and what that costs is counted; or the host
+ * leaves the job to those who stand by.
+ */
+export type Standing = "running" | "over" | "left";
+
 export function isSameRound(a: RoundId, b: RoundId): boolean {
   return a.epoch === b.epoch && a.round === b.round && a.hostId === b.hostId;
 }

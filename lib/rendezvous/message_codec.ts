@@ -8,7 +8,7 @@ import { concat, fromUtf8, utf8 } from "../core/bytes.ts";
 import type { SignalName } from "../core/errors.ts";
 import { SIGNAL_NUMBERS } from "../core/errors.ts";
 import type { Memory } from "./ballot.ts";
-import type { JobRecord, RoundId } from "./job_record.ts";
+import type { JobRecord, RoundId, Standing } from "./job_record.ts";
 import { JsonFields, MessageError } from "./json_fields.ts";
 import type { JobOutcome, LocalFailure, MeetingNews, MeetingRequest, Seat, StorePlace } from "./meeting.ts";
 import type { NodeInfo } from "./ranks.ts";
@@ -47,8 +47,8 @@ export type HostMessage =
   | MeetingNews
   /** Who takes over, in this order, if the host is lost. */
   | { readonly kind: "standbys"; readonly standbys: readonly Standby[] }
-  /** For those who may have to: what the job has come to. `isHandedOver`: they do have to, the host leaves. */
-  | { readonly kind: "record"; readonly record: JobRecord; readonly isHandedOver: boolean }
+  /** For those who may have to: what the job has come to. */
+  | { readonly kind: "record"; readonly record: JobRecord; readonly standing: Standing }
   /**
    * A round that begins if all accept it, answered by `accepted`. `bases`: the rounds whose nodes give the right to it;
    * `record`: all of it, for those who may have to take over; null for the others.
@@ -181,7 +181,7 @@ export function decodeHostMessage({ type, payload }: Message): HostMessage | Sha
       return {
         kind,
         record: recordOf(fields.object("record")),
-        isHandedOver: fields.flag("isHandedOver"),
+        standing: fields.oneOf("standing", ["running", "over", "left"]),
       };
     case "share":
       return { kind };

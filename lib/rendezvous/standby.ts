@@ -2,7 +2,7 @@
 
 import type { Memory } from "./ballot.ts";
 import type { CoordinatorEffect } from "./coordinator_events.ts";
-import { isSameRound, type JobRecord, type RoundId } from "./job_record.ts";
+import { isSameRound, type JobRecord, type RoundId, type Standing } from "./job_record.ts";
 import type { HostMessage, Standby } from "./message_codec.ts";
 
 /** How many nodes stand by. */
@@ -20,20 +20,19 @@ export function appointStandbys(
   present: readonly string[],
 ): { readonly standbys: readonly Standby[]; readonly effects: Tell[] } {
   const standbys = able.slice(0, STANDBYS_MAX);
-  const records = tellRecord(record, standbys, false);
+  const records = tellRecord(record, standbys, "running");
   const guests = present.filter((nodeId) => nodeId !== record.hostId);
   return { standbys, effects: [...records, ...guests.map((nodeId) => tellStandbys(nodeId, standbys))] };
 }
 
-/** `isHandedOver`: the host leaves the job to them. */
 export function tellRecord(
   record: JobRecord,
   standbys: readonly Standby[],
-  isHandedOver: boolean,
+  standing: Standing,
 ): Tell[] {
   return standbys.map(({ nodeId }): Tell => ({
     ...{ kind: "tell", nodeId },
-    message: { kind: "record", record, isHandedOver },
+    message: { kind: "record", record, standing },
   }));
 }
 
@@ -79,7 +78,7 @@ export class Succession {
   /** The rounds from which this node would go on as the host; empty: it has no right to. */
   #chain: readonly JobRecord[] = [];
   #standbys: readonly Standby[] = [];
-  #isHandedOver = false;
+  #standing: Standing = "running";
   /** Its port is free. */
   #canHost = true;
 
@@ -99,9 +98,9 @@ export class Succession {
     return this.#standbys;
   }
 
-  /** The host left the job to those who stand by. */
-  get isHandedOver(): boolean {
-    return this.#isHandedOver;
+  /** Of the last round that began. */
+  get standing(): Standing {
+    return this.#standing;
   }
 
   /** This node's place among the stand-bys; null: it is none. */
@@ -119,9 +118,9 @@ export class Succession {
   }
 
   /** A round has begun, and this node would go on from it. */
-  settle({ record, isHandedOver }: Extract<HostMessage, { kind: "record" }>): void {
+  settle({ record, standing }: Extract<HostMessage, { kind: "record" }>): void {
     this.#chain = [record];
-    this.#isHandedOver = isHandedOver;
+    this.#standing = standing;
   }
 
   appoint(standbys: readonly Standby[]): void {

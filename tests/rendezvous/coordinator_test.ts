@@ -496,17 +496,17 @@ Deno.test("Whoever stands by hears of a restart before the next round, and of a 
   const job = running("2:3", "abc", { failover: true });
   const recorded = () =>
     job.effects.flatMap((effect) =>
-      effect.kind === "recorded" ? [[effect.record.restarts, effect.isHandedOver]] : []
+      effect.kind === "recorded" ? [[effect.record.restarts, effect.standing]] : []
     );
   job.stuck.add("b");
   job.fail("c");
   assertEquals(recorded(), []);
   job.stuck.delete("b");
   job.clear("b");
-  assertEquals(recorded(), [[1, false]]);
+  assertEquals(recorded(), [[1, "over"]]);
   job.leave("a");
   job.clear("a");
-  assertEquals(recorded().at(-1), [1, true]);
+  assertEquals(recorded().at(-1), [1, "left"]);
 });
 
 Deno.test("Who takes over never forms a round with newcomers alone", () => {
@@ -535,4 +535,14 @@ Deno.test("A round whose nodes are all lost is not followed before they must hav
   assertEquals(job.seats.size, 0);
   job.later(1_000);
   assertEquals(job.world, "d");
+});
+
+Deno.test("A node that is lost after its workers ended well costs nothing, also while the round ends for another cause", () => {
+  const job = running("3:3", "abc");
+  job.stuck.add("b");
+  job.leave("c");
+  job.succeed("b");
+  job.gone("b");
+  job.come("d", "e");
+  assertEquals([job.world, job.restarts], ["ade", 0]);
 });

@@ -30,7 +30,7 @@ function standby() {
     { kind: "start", role: "guest" },
     { kind: "linked", epoch: 8, hostId: "a" },
     { kind: "request", request: { kind: "join" } },
-    { kind: "heard", message: { kind: "record", record: RECORD, isHandedOver: false } },
+    { kind: "heard", message: { kind: "record", record: RECORD, standing: "running" } },
     { kind: "heard", message: { kind: "standbys", standbys: STANDBYS } },
     { kind: "heard", message: { kind: "round", seat: SEAT } },
   );
@@ -131,7 +131,7 @@ Deno.test("A host that has yielded stands by at another port, if it gets one: it
     assert(effect?.kind === "send" && effect.message.kind === "join");
     assertEquals(effect.message.info.standbyPort, port);
     step(
-      { kind: "heard", message: { kind: "record", record: { ...RECORD, hostId: "b" }, isHandedOver: false } },
+      { kind: "heard", message: { kind: "record", record: { ...RECORD, hostId: "b" }, standing: "running" } },
       {
         kind: "heard",
         message: { kind: "standbys", standbys: [{ nodeId: "a", address: "10.0.0.1:40001" }] },
@@ -145,11 +145,11 @@ Deno.test("A host that has yielded stands by at another port, if it gets one: it
 
 Deno.test("A host that hands its job over is not counted any more, one that is only lost is", () => {
   const { restarts: _restarts, seats: _seats, ...proposal } = RECORD;
-  for (const isHandedOver of [true, false]) {
+  for (const standing of ["left", "over", "running"] as const) {
     const step = standby();
     step(
       { kind: "heard", message: { kind: "propose", proposal, bases: [], record: RECORD } },
-      { kind: "heard", message: { kind: "record", record: RECORD, isHandedOver } },
+      { kind: "heard", message: { kind: "record", record: RECORD, standing } },
       { kind: "link-ended", end: { kind: "lost", text: "it said goodbye" } },
       { kind: "request", request: { kind: "cleared", round: 0, report: null } },
       { kind: "request", request: { kind: "join" } },
@@ -164,7 +164,7 @@ Deno.test("A host that hands its job over is not counted any more, one that is o
     const asked = effects.flatMap((effect) =>
       effect.kind === "tell" && effect.message.kind === "propose" ? [effect.nodeId] : []
     );
-    assertEquals(asked, isHandedOver ? ["c"] : []);
+    assertEquals(asked, standing === "left" ? ["c"] : []);
   }
 });
 

@@ -54,7 +54,7 @@ const HOST_MESSAGES: readonly HostMessage[] = [
   { kind: "job-over", outcome: { code: 143, level: "notice", text: "Stopped", verdict: BYTES } },
   { kind: "job-over", outcome: { code: 0, level: "info", text: null, verdict: null } },
   { kind: "standbys", standbys: [{ nodeId: "b", address: "[::1]:5" }] },
-  { kind: "record", record: { ...ROUND, restarts: 1, seats: ["a", "b"] }, isHandedOver: true },
+  { kind: "record", record: { ...ROUND, restarts: 1, seats: ["a", "b"] }, standing: "left" },
   { kind: "propose", proposal: ROUND, bases: [], record: null },
   { kind: "propose", proposal: ROUND, bases: [ROUND], record: { ...ROUND, restarts: 0, seats: ["a"] } },
 ];

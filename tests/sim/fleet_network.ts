@@ -61,6 +61,8 @@ export class Port {
 export class Pipe {
   readonly #network: FleetNetwork;
   readonly sides: readonly [Side, Side];
+  /** Nothing arrives any more, whatever is sent. */
+  #isBroken = false;
 
   constructor(network: FleetNetwork, from: SimProcess, to: SimProcess) {
     this.#network = network;
@@ -107,9 +109,9 @@ export class Pipe {
 
   /** The connection breaks; a side may hear it late, or (Infinity) not at all. */
   break(delays: readonly [number, number]): void {
+    this.#isBroken = true;
     for (const side of [0, 1] as const) {
       this.sides[side].coming.length = 0;
-      this.sides[side].due = 0;
       if (delays[side] !== Infinity) this.#network.agenda.after(delays[side], () => this.end(side));
     }
   }
@@ -133,6 +135,7 @@ export class Pipe {
 
   #deliver(side: 0 | 1, run: () => void): void {
     const { agenda, prng, delayMs } = this.#network;
+    if (this.#isBroken) return;
     const to = this.sides[side];
     to.arrivesFrom = Math.max(to.arrivesFrom, agenda.now + prng.below(delayMs + 1));
     to.coming.push(run);
