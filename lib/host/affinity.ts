@@ -6,6 +6,7 @@
  */
 
 import { cpuListText } from "../options/cpus.ts";
+import { openLibc } from "./libc.ts";
 import { type SpawnRequest, spawnWorker, type WorkerChild } from "./child.ts";
 import type { WithWorkerLimits } from "./worker_limits.ts";
 
@@ -17,7 +18,7 @@ const SYMBOLS = {
 
 type Calls = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
-const calls = openCalls();
+const calls = openLibc(SYMBOLS)?.symbols ?? null;
 
 /** Starts the worker with only `cpus` (not empty) to run on. Throws as `spawnWorker` does. */
 export type SpawnOnCpus = (
@@ -60,14 +61,5 @@ function onCpus<T>(
     return spawn();
   } finally {
     sched_setaffinity(CALLING_THREAD, MASK_BYTES, own);
-  }
-}
-
-/** Null: musl, or no permission for FFI. */
-function openCalls(): Calls | null {
-  try {
-    return Deno.dlopen("libc.so.6", SYMBOLS).symbols;
-  } catch {
-    return null;
   }
 }

@@ -6,6 +6,8 @@
  * fit are read as 32 bits. There is no `errno`: what the runtime does after a call may change it.
  */
 
+import { openLibc } from "./libc.ts";
+
 const SYMBOLS = {
   epoll_create1: { parameters: ["i32"], result: "i32" },
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
@@ -38,15 +40,9 @@ export type EpollCalls = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 let opened: EpollCalls | null | undefined;
 
-/** The calls, or null where they can't be had: another system, musl, no permission for FFI. */
+/** The calls, or null where they can't be had: the portable sockets serve then. */
 export function epollCalls(): EpollCalls | null {
-  if (opened !== undefined) return opened;
-  try {
-    opened = Deno.build.os === "linux" ? Deno.dlopen("libc.so.6", SYMBOLS).symbols : null;
-  } catch {
-    // Not an error: the portable sockets serve instead.
-    opened = null;
-  }
+  if (opened === undefined) opened = openLibc(SYMBOLS)?.symbols ?? null;
   return opened;
 }
 

@@ -27,16 +27,22 @@ type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 let opened: Libc | null | undefined;
 
-/** The C library, or null where it can't be had (another system, musl, no permission for FFI). */
+/** The C library's calls above, or null where they can't be had. */
 export function libc(): Libc | null {
-  if (opened !== undefined) return opened;
+  if (opened === undefined) opened = openLibc(SYMBOLS)?.symbols ?? null;
+  return opened;
+}
+
+/** The C library with other calls; null where it can't be had: another system, musl, no permission for FFI. */
+export function openLibc<const Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Symbols,
+): Deno.DynamicLibrary<Symbols> | null {
   try {
-    opened = Deno.build.os === "linux" ? Deno.dlopen("libc.so.6", SYMBOLS).symbols : null;
+    return Deno.build.os === "linux" ? Deno.dlopen("libc.so.6", symbols) : null;
   } catch {
     // Not an error: every use has a way without it.
-    opened = null;
+    return null;
   }
-  return opened;
 }
 
 const RLIMIT_NOFILE = 7;

@@ -5,6 +5,7 @@
  */
 
 import { SystemError } from "../core/errors.ts";
+import { openLibc } from "./libc.ts";
 import { readSocketAddress, SOCKET_ADDRESS_BYTES, type SocketAddress } from "./socket_address.ts";
 
 const SYMBOLS = {
@@ -23,22 +24,12 @@ const SYMBOLS = {
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
 type SocketCalls = Library["symbols"];
 
-/** The C library; null where there is none to be had: musl, macOS, no permission for FFI. */
-function openLibrary(): Library | null {
-  try {
-    return Deno.build.os === "linux" ? Deno.dlopen("libc.so.6", SYMBOLS) : null;
-  } catch {
-    // Not an error: each caller has a way without it.
-    return null;
-  }
-}
-
 /**
  * What `use` makes of the C library, which is open for that long only: it is needed once or twice in a launcher's life.
  * Null where there is none to be had.
  */
 function withSocketCalls<Result>(use: (calls: SocketCalls) => Result): Result | null {
-  const library = openLibrary();
+  const library = openLibc(SYMBOLS);
   if (library === null) return null;
   try {
     return use(library.symbols);
@@ -137,7 +128,7 @@ class RuntimeListener implements TcpListener {
   async arrival(): Promise<number | null> {
     this.#isWanted = true;
     const descriptor = await this.#descriptor;
-    if (descriptor !== null && !this.#isClosed) this.#library ??= openLibrary();
+    if (descriptor !== null && !this.#isClosed) this.#library ??= openLibc(SYMBOLS);
     if (descriptor === null || this.#library === null) return null;
     const awaited = Int32Array.of(descriptor, POLLIN, ...Array<number>(POLL_WORDS).fill(0));
     this.#awaited = descriptor;
@@ -156,7 +147,7 @@ class RuntimeListener implements TcpListener {
   }
 
   #raiseBacklog(): number | null {
-    const library = this.#isClosed ? null : openLibrary();
+    const library = this.#isClosed ? null : openLibc(SYMBOLS);
     if (library === null) return null;
     const descriptor = raiseBacklogBy(library.symbols, this.addr);
     if (this.#isWanted) this.#library = library;
