@@ -3,8 +3,8 @@
  * of thousands of workers most are told by their ranks. What a verdict is decided by is kept for all that are kept.
  */
 
+import { mergeRanges, rangesOf, sizeOfRanges } from "../core/ranges.ts";
 import type { Failure, FailureGroup } from "./finding.ts";
-import { mergeRanges, rankCount, rankRanges } from "./ranks.ts";
 import { endingName } from "./words.ts";
 
 /** How much of a list of failures is kept. */
@@ -69,7 +69,7 @@ function grouped(failures: readonly Failure[]): FailureGroup[] {
   return [...groups.values()].map(({ part, text, ranks }) => ({
     part,
     text: cut(text, FIELD_LIMITS.summary),
-    ranks: rankRanges(ranks),
+    ranks: rangesOf(ranks),
     unnamed: 0,
   }));
 }
@@ -88,7 +88,7 @@ export function mergeGroups(groups: readonly FailureGroup[]): FailureGroup[] {
   }
   return [...merged.values()].map((group) => {
     const ranks = mergeRanges(group.ranks);
-    const over = rankCount(ranks.slice(FIELD_LIMITS.rangesOfGroup));
+    const over = sizeOfRanges(ranks.slice(FIELD_LIMITS.rangesOfGroup));
     return { ...group, ranks: ranks.slice(0, FIELD_LIMITS.rangesOfGroup), unnamed: group.unnamed + over };
   });
 }

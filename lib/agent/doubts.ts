@@ -1,10 +1,11 @@
 /** Why a verdict names this one and not another, and what makes it doubtful: in words, from what was compared. */
 
+import { mergeRanges, rangesOf } from "../core/ranges.ts";
 import { durationText } from "../core/time.ts";
 import { type First, isCertainlyBefore, middle } from "./cause_order.ts";
 import type { Failure, Moment } from "./finding.ts";
 import type { LostNode } from "./job_facts.ts";
-import { mergeRanges, rankRanges, ranksText } from "./ranks.ts";
+import { ranksText } from "./words.ts";
 
 /** A worker that ended with code 0, on the judge's clock. */
 export interface TimedSuccess {
@@ -54,7 +55,7 @@ export function reasonsFor(
   }
   const before = consequences.filter(({ moment }) => isCertainlyBefore(moment, candidate.moment));
   if (before.length > 0) {
-    const ranks = ranksText(rankRanges(before.map(({ facts }) => facts.rank)));
+    const ranks = ranksText(rangesOf(before.map(({ facts }) => facts.rank)));
     reasons.push(`${ranks} ended before it, but of what a lost peer leaves behind`);
   }
   return reasons;
@@ -116,7 +117,7 @@ function doubtsAboutVictim(
   );
   const silent = stopped.filter(({ told }) => told?.kind !== "late-peer");
   if (rootCause.explanation.kind === "late-peer" && silent.length > 0) {
-    const ranks = ranksText(rankRanges(silent.map(({ facts }) => facts.rank)));
+    const ranks = ranksText(rangesOf(silent.map(({ facts }) => facts.rank)));
     const waiting = consequences.length === 0 ? "it" : "the others";
     doubts.push(
       `${
@@ -129,7 +130,7 @@ function doubtsAboutVictim(
     return middle(success.moment) < middle(rootCause.moment);
   });
   if (before.length > 0) {
-    const ranks = ranksText(rankRanges(before.map(({ rank }) => rank)));
+    const ranks = ranksText(rangesOf(before.map(({ rank }) => rank)));
     doubts.push(`${capital(ranks)} had ended with code 0 while others were still working`);
   }
   return doubts;

@@ -1,5 +1,6 @@
 /** One failure as JSON that travels between nodes: strictly read, with a limit to every field. */
 
+import type { Ranges } from "../core/ranges.ts";
 import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
 import { PeerError } from "../store/wire.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
@@ -8,7 +9,6 @@ import { type ErrorRecord, parseErrorFile } from "./error_file.ts";
 import type { Explanation, FailureKind } from "./explain.ts";
 import type { Failure, FailureGroup, Moment } from "./finding.ts";
 import { JsonFields, readCount } from "./json_fields.ts";
-import type { RankRanges } from "./ranks.ts";
 
 /** A failure that `condense()` has made fit. */
 export function failureToJson(failure: Failure): unknown {
@@ -149,7 +149,7 @@ export function groupFromJson(value: unknown, place: string): FailureGroup {
   };
 }
 
-export function rangesFrom(fields: JsonFields, name: string): RankRanges {
+export function rangesFrom(fields: JsonFields, name: string): Ranges {
   let last = -1;
   return fields.list(name, FIELD_LIMITS.rangesOfGroup, (value, place) => {
     const [from, to, ...more] = Array.isArray(value) ? value : [];

@@ -4,12 +4,12 @@
  * who is to blame: that takes the findings of all nodes (report.ts).
  */
 
+import type { Ranges } from "../core/ranges.ts";
 import type { InstantMs, WallMs } from "../core/time.ts";
 import { type ExitStatus, succeeded } from "../supervise/exit_status.ts";
 import { type ErrorRecord, parseErrorFile } from "./error_file.ts";
 import { explain, type Explanation } from "./explain.ts";
 import type { AttemptName, FailedAttempt, MachineFacts, WorkerFacts } from "./facts.ts";
-import type { RankRanges } from "./ranks.ts";
 import { findTraceback, plainLine } from "./traceback.ts";
 
 /** A moment on some monotonic clock, known to lie between two instants. */
@@ -47,7 +47,7 @@ export interface FailureGroup {
   readonly part: "other" | "consequence" | "stopped";
   /** The explanation's summary; of stopped workers how they ended. */
   readonly text: string;
-  readonly ranks: RankRanges;
+  readonly ranks: Ranges;
   /** Workers beside those: more ranges than a message may hold. */
   readonly unnamed: number;
 }

@@ -1,9 +1,9 @@
 /** What is known of a failed attempt on all nodes, ready to be judged: reports, and nodes that will never report. */
 
+import type { Ranges } from "../core/ranges.ts";
 import type { InstantMs, WallMs } from "../core/time.ts";
 import type { ClockEstimate } from "../store/control_heartbeat.ts";
 import type { NodeReport } from "./finding.ts";
-import type { RankRanges } from "./ranks.ts";
 
 /** One node's report with its clock against that of the node that judges. */
 export interface ReportedNode {
@@ -17,7 +17,7 @@ export interface LostNode {
   readonly host: string;
   readonly groupRank: number;
   /** Global ranks of its workers. */
-  readonly ranks: RankRanges;
+  readonly ranks: Ranges;
   /** Its last sign of life, on the clock of the node that judges. */
   readonly lastHeard: InstantMs;
   /** When it was given up, on the same clock. */

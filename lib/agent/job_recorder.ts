@@ -4,7 +4,7 @@
  */
 
 import type { SignalName } from "../core/errors.ts";
-import { rangesText } from "../core/ranges.ts";
+import { numbersText } from "../core/ranges.ts";
 import type { InstantMs, WallMs } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, Seat, Waiting } from "../rendezvous/meeting.ts";
@@ -318,7 +318,7 @@ export class JobRecorder {
         event: "signal-sent",
         signal,
         target,
-        ranks: rangesText(same.sort((a, b) => a - b)),
+        ranks: numbersText(same),
         cause,
       });
     }

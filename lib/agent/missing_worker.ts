@@ -3,9 +3,10 @@
  * the one that did not come runs on until we stop it, and prints nothing.
  */
 
+import { rangesOf, sizeOfRanges } from "../core/ranges.ts";
 import type { Failure } from "./finding.ts";
 import type { ReportedNode } from "./job_facts.ts";
-import { rankCount, rankRanges, ranksText } from "./ranks.ts";
+import { ranksText } from "./words.ts";
 
 /**
  * The one worker that did not time out while all others of the job did, explained as what it is; null: there is no
@@ -23,8 +24,8 @@ export function missingWorker({ consequences, stopped, nodes }: {
   const waited = [...consequences, ...stopped.filter((failure) => failure !== candidate)];
   // Those that were summarised, succeeded or are on nodes that don't report are not known to have waited.
   if (waited.length + 1 !== nodes[0]!.report.attempt.worldSize) return null;
-  const others = rankRanges(waited.map(({ facts }) => facts.rank));
-  const verb = rankCount(others) === 1 ? "waited for it and" : "waited for it and all";
+  const others = rangesOf(waited.map(({ facts }) => facts.rank));
+  const verb = sizeOfRanges(others) === 1 ? "waited for it and" : "waited for it and all";
   return {
     ...candidate,
     explanation: {

@@ -5,12 +5,12 @@
  * null, never left out.
  */
 
+import type { Ranges } from "../core/ranges.ts";
 import { pythonExitCode } from "../supervise/exit_status.ts";
 import type { FailureKind } from "./explain.ts";
 import type { MachineFacts } from "./facts.ts";
 import type { LostNode } from "./job_facts.ts";
 import { localTime } from "./local_time.ts";
-import type { RankRanges } from "./ranks.ts";
 import type { Failure, Verdict } from "./report.ts";
 import { plainLine } from "./traceback.ts";
 
@@ -44,7 +44,7 @@ export interface VerdictDocument {
     readonly part: "other" | "consequence" | "stopped";
     readonly text: string;
     /** Pairs of the first and the last rank. */
-    readonly ranks: RankRanges;
+    readonly ranks: Ranges;
     /** Workers beside those. */
     readonly unnamed: number;
   }[];
@@ -64,7 +64,7 @@ export interface LostNodeDocument {
   readonly host: string;
   readonly groupRank: number;
   /** Pairs of the first and the last rank. */
-  readonly ranks: RankRanges;
+  readonly ranks: Ranges;
   /** When it was noticed. */
   readonly time: string;
   readonly reason: string;

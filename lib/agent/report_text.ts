@@ -6,16 +6,16 @@
  * root cause comes first and is the only one with a long text; what followed from it is told in a line each.
  */
 
+import { type Ranges, rangesOf, sizeOfRanges } from "../core/ranges.ts";
 import { durationText, type WallMs } from "../core/time.ts";
 import { pythonExitCode } from "../supervise/exit_status.ts";
 import { cutMiddle, FIELD_LIMITS, mergeGroups } from "./condense.ts";
 import type { FailureGroup } from "./finding.ts";
 import type { LostNode } from "./job_facts.ts";
 import { localTime } from "./local_time.ts";
-import { rankCount, type RankRanges, rankRanges, ranksText } from "./ranks.ts";
 import type { Failure, Verdict } from "./report.ts";
 import { plainLine } from "./traceback.ts";
-import { endingName } from "./words.ts";
+import { endingName, ranksText } from "./words.ts";
 
 export interface VerdictTextOptions {
   /** Columns of the terminal; what muster says itself is wrapped to them. */
@@ -225,12 +225,12 @@ function earlierLines(earlier: readonly Verdict[], layout: Layout): string[] {
 }
 
 function groupOf(part: FailureGroup["part"], text: string, failures: readonly Failure[]): FailureGroup {
-  return { part, text, ranks: rankRanges(failures.map(({ facts }) => facts.rank)), unnamed: 0 };
+  return { part, text, ranks: rangesOf(failures.map(({ facts }) => facts.rank)), unnamed: 0 };
 }
 
 /** "ranks 0-2, 5 were". */
-function ranksWere(ranks: RankRanges, unnamed = 0): string {
-  return `${ranksText(ranks, unnamed)} ${rankCount(ranks) + unnamed === 1 ? "was" : "were"}`;
+function ranksWere(ranks: Ranges, unnamed = 0): string {
+  return `${ranksText(ranks, unnamed)} ${sizeOfRanges(ranks) + unnamed === 1 ? "was" : "were"}`;
 }
 
 const WRAP_WIDTH_MIN = 40;

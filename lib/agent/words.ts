@@ -1,11 +1,11 @@
 /** The launcher's vocabulary: how workers, processes and endings are named in messages. */
 
 import { SIGNAL_NUMBERS } from "../core/errors.ts";
+import { type Ranges, rangesText, sizeOfRanges } from "../core/ranges.ts";
 import { durationText } from "../core/time.ts";
 import type { LaunchPlan } from "../options/launch_plan.ts";
 import type { Seat } from "../rendezvous/meeting.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
-import { ranksText } from "./ranks.ts";
 import type { GroupEffect, Leftover, WorkerRecord } from "../supervise/group.ts";
 
 /** A list longer than this is cut: a message is read, not searched. */
@@ -14,6 +14,17 @@ const NAMED_MAX = 5;
 /** "1 worker", "4 workers". */
 export function workersText(count: number): string {
   return count === 1 ? "1 worker" : `${count} workers`;
+}
+
+/** More ranges than this are counted. */
+const RANGES_NAMED_MAX = 32;
+
+/** "rank 3", "ranks 0-2, 5". `unnamed`: workers beside those. */
+export function ranksText(ranges: Ranges, unnamed = 0): string {
+  const left = sizeOfRanges(ranges.slice(RANGES_NAMED_MAX)) + unnamed;
+  const more = left === 0 ? "" : ` and ${left} more`;
+  const named = rangesText(ranges.slice(0, RANGES_NAMED_MAX), ", ");
+  return `${sizeOfRanges(ranges) + unnamed === 1 ? "rank" : "ranks"} ${named}${more}`;
 }
 
 /** "Worker 1 (pid 4711)"; `rank` is the one in the whole job. */

@@ -42,7 +42,7 @@ export function parseCpuList(text: string): number[] {
 }
 
 /** The reverse of `parseCpuList`, for ascending numbers. */
-export { rangesText as cpuListText } from "../core/ranges.ts";
+export { numbersText as cpuListText } from "../core/ranges.ts";
 
 /** Limits of the group at `path` and all above it. In a container the path may be one that only the host knows. */
 function limitsUpwards(mount: string, path: string, limit: (folder: string) => number | null): number[] {

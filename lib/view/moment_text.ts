@@ -1,6 +1,6 @@
 /** The events of a job as sentences, those of many workers drawn together. */
 
-import { rangesText } from "../core/ranges.ts";
+import { numbersText } from "../core/ranges.ts";
 import { durationText } from "../core/time.ts";
 import type { JobEvent, Outcome } from "../agent/job_event.ts";
 import type { JobHistory, Moment } from "./job_history.ts";
@@ -46,7 +46,7 @@ function isAlike(a: Ended, b: Ended): boolean {
 
 function endsRow(at: number, ends: readonly Ended[]): MomentRow {
   const { host, outcome, exitCode, signal, pid } = ends[0]!;
-  const ranks = rangesText(ends.map(({ rank }) => rank).sort((a, b) => a - b));
+  const ranks = numbersText(ends.map(({ rank }) => rank));
   const who = ends.length === 1 ? `Rank ${ranks} (pid ${pid})` : `Ranks ${ranks}`;
   const how = signal ?? `exit code ${exitCode}`;
   const verb = outcome === "stopped" ? (ends.length === 1 ? "was stopped" : "were stopped") : outcome;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Prng } from "../../lib/core/prng.ts";
 import { utf8 } from "../../lib/core/bytes.ts";
 import type { NodeReport } from "../../lib/agent/finding.ts";
-import { rankCount } from "../../lib/agent/ranks.ts";
+import { sizeOfRanges } from "../../lib/core/ranges.ts";
 import { judgeJob } from "../../lib/agent/report.ts";
 import {
   decodeNodeReport,
@@ -74,7 +74,7 @@ Deno.test("encodeNodeReport() tells of thousands of workers by their ranks, with
   const bytes = encodeNodeReport(report);
   assert(bytes.length <= NODE_REPORT_BYTES_MAX, `${bytes.length} bytes`);
   const back = decodeNodeReport(bytes);
-  const told = back.groups.reduce((count, { ranks, unnamed }) => count + rankCount(ranks) + unnamed, 0);
+  const told = back.groups.reduce((count, { ranks, unnamed }) => count + sizeOfRanges(ranks) + unnamed, 0);
   assertEquals(told + back.failures.length, 4001);
   const { rootCause } = judgeJob({ nodes: [reported(back)], lost: [] });
   assertEquals([rootCause?.facts.rank, rootCause?.explanation.kind], [2000, "exit-code"]);
