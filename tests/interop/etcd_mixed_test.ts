@@ -1,6 +1,6 @@
 /** Jobs over etcd's v2 API whose nodes are torchrun's and ours, with both of torchrun's back ends: whole launchers on real etcd. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { EtcdMembers, etcdTest, startTorchrun, torchEtcdTest } from "./etcd_members.ts";
 import { type MusterNode, startMuster } from "./muster_node.ts";
 
@@ -118,32 +118,64 @@ for (const backend of ["etcd", "etcd-v2"] as const) {
       }
     },
   );
+}
 
+torchEtcdTest("etcd with torchrun: our agent is lost, and another of ours takes its place", async () => {
+  await using etcd = await EtcdMembers.start();
+  await using theirs = startTorchrun(etcd, "etcd", ["--nnodes=2", "--max-restarts=1"], LONG_FIRST);
+  const ours = startOurs(etcd, "etcd", "sleep 60", "--nnodes=2");
+  let replacement: MusterNode | null = null;
+  try {
+    await Promise.all([theirs.running(1), ours.says(/rank \d of 2/)]);
+    ours.kill();
+    replacement = startOurs(etcd, "etcd", "true", "--nnodes=2");
+    const said = () => `${theirs.output}\n-----\n${replacement!.output}`;
+    assertEquals([await replacement.code, await theirs.code], [0, 0], said());
+    assertEquals(theirs.workers().length, 2);
+  } finally {
+    await disposed(ours, replacement);
+  }
+});
+
+// Among torchrun's agents alone the first is a job that stands still, the second one of two worlds with a store each.
+for (const first of ["torchrun", "muster"] as const) {
+  const what = first === "torchrun" ? "another takes its place in one world" : "nobody forms a second world";
   torchEtcdTest(
-    `${backend} with torchrun: our agent is lost, and another of ours takes its place`,
+    `etcd-v2 with torchrun: our agent is lost while ${first} has rank 0, and ${what}`,
     async () => {
       await using etcd = await EtcdMembers.start();
-      const conf = backend === "etcd" ? [] : ["--rdzv-conf=keep_alive_interval=1"];
-      await using theirs = startTorchrun(
-        etcd,
-        backend,
-        ["--nnodes=2", "--max-restarts=1", ...conf],
-        LONG_FIRST,
-      );
-      const ours = startOurs(etcd, backend, "sleep 60", "--nnodes=2", ...conf);
+      const args = (side: string) => [
+        "--nnodes=2",
+        "--max-restarts=1",
+        "--rdzv-conf=keep_alive_interval=1",
+        `--local-addr=${side === first ? "127.0.0.1" : "127.0.0.2"}`,
+      ];
+      await using theirs = startTorchrun(etcd, "etcd-v2", args("torchrun"), LONG_FIRST);
+      const ours = startOurs(etcd, "etcd-v2", "sleep 60", ...args("muster"));
       let replacement: MusterNode | null = null;
       try {
         await Promise.all([theirs.running(1), ours.says(/rank \d of 2/)]);
         ours.kill();
-        replacement = startOurs(etcd, backend, "true", "--nnodes=2", ...conf);
-        const said = () => `${theirs.output}\n-----\n${replacement!.output}`;
-        if (backend === "etcd-v2") {
-          // torchrun 2.15 remembers the store of the first round, which was ours: nobody may form a second world.
-          assert([0, 1].includes(await replacement.code), said());
-          return;
+        replacement = startOurs(etcd, "etcd-v2", "true", ...args("muster"));
+        const said = () => `${theirs.output}\n-----\n${ours.output}\n-----\n${replacement!.output}`;
+        const [before, after] = [theirs.workers()[0]!, replacement];
+        const store = `${before.MASTER_ADDR}:${before.MASTER_PORT}`;
+        if (first === "torchrun") {
+          assertEquals([await after.code, await theirs.code], [0, 0], said());
+          const [, again] = theirs.workers();
+          assertEquals(
+            [again!.RANK, again!.WORLD_SIZE, `${again!.MASTER_ADDR}:${again!.MASTER_PORT}`],
+            ["0", "2", store],
+            said(),
+          );
+          assertStringIncludes(after.output, `rank 1 of 2 group 1 of 2 at ${store} restart 0`);
+        } else {
+          assertStringIncludes(ours.output, `rank 0 of 2 group 0 of 2 at ${store}`);
+          assertEquals(await after.code, 1, said());
+          assertStringIncludes(after.output, `torchrun's agents remember the store at ${store}`);
+          assertEquals(after.output.match(/rank \d of/), null, said());
+          assertEquals(theirs.workers().length, 1, said());
         }
-        assertEquals([await replacement.code, await theirs.code], [0, 0], said());
-        assertEquals(theirs.workers().length, 2);
       } finally {
         await disposed(ours, replacement);
       }
