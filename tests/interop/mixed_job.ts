@@ -18,6 +18,9 @@ export interface MixedJob {
   readonly maxRestarts?: number;
   readonly conf?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Workers of our node; 1 by default, where torchrun's has 2. */
+  readonly ourWorkers?: number;
+  readonly ourOptions?: readonly string[];
   /** Seconds that a worker lasts. */
   readonly seconds?: number;
   /** A worker that fails in the round that its node calls its `restart`th: "RANK.RESTART". */
@@ -50,7 +53,7 @@ echo "SEEN $RANK $WORLD_SIZE $GROUP_RANK $TORCHELASTIC_RESTART_COUNT $MASTER_ADD
 exec sleep "$3"
 `;
 
-/** Runs it to the end of both launchers: torchrun's node has two workers, ours has one. */
+/** Runs it to the end of both launchers. */
 export async function runMixedJob(job: MixedJob): Promise<MixedRun> {
   const folder = await Deno.makeTempDir({ prefix: "muster-mixed-" });
   const port = freePort();
@@ -65,7 +68,13 @@ export async function runMixedJob(job: MixedJob): Promise<MixedRun> {
     return await runProgram([
       ...program,
       ...rendezvousOptions(job, side, { folder, port }),
-      ...["--nnodes", job.nodes ?? "2", "--nproc-per-node", side === "muster" ? "1" : "2"],
+      ...side === "muster" ? job.ourOptions ?? [] : [],
+      ...[
+        "--nnodes",
+        job.nodes ?? "2",
+        "--nproc-per-node",
+        side === "muster" ? String(job.ourWorkers ?? 1) : "2",
+      ],
       ...["--max-restarts", String(job.maxRestarts ?? 0), "--rdzv-id", "mixed", "--no-python"],
       ...["sh", "-c", WORKER, "worker", file(side), job.fail ?? "never", String(job.seconds ?? 4)],
     ], {
@@ -83,7 +92,7 @@ export async function runMixedJob(job: MixedJob): Promise<MixedRun> {
     const [torchrun, muster] = await allEnded([run("torchrun"), run("muster")]);
     return {
       runs: { torchrun, muster },
-      rounds: roundsOf([...seenBy("torchrun", torchrun), ...seenBy("muster", muster)]),
+      rounds: roundsOf([...seenBy("torchrun", torchrun), ...seenBy("muster", muster)], job.ourWorkers ?? 1),
     };
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -133,10 +142,10 @@ function seenBy(side: Side, { stdout }: Run): Seen[] {
 }
 
 /** The n-th time that a side's local worker was seen is in the n-th round that the side took part in. */
-function roundsOf(seen: readonly Seen[]): Seen[][] {
+function roundsOf(seen: readonly Seen[], ourWorkers: number): Seen[][] {
   const perSide = {
     torchrun: chunks(seen.filter(({ side }) => side === "torchrun"), 2),
-    muster: chunks(seen.filter(({ side }) => side === "muster"), 1),
+    muster: chunks(seen.filter(({ side }) => side === "muster"), ourWorkers),
   };
   const count = Math.max(perSide.torchrun.length, perSide.muster.length);
   return Array.from(

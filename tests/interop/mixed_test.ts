@@ -176,6 +176,7 @@ for (const first of ["torchrun", "muster"] as const) {
         assertWorld(run.rounds[0], first, run);
         const failed = run.rounds[0]!.find(({ rank }) => `${rank}.0` === fail)!.side;
         assertEquals(new Set(run.rounds[1]!.map(({ side }) => side)), new Set([failed]));
+        assertStringIncludes(run.runs.muster.stderr, "each node restarts its workers by itself");
       }
     },
   );
@@ -194,6 +195,48 @@ for (const first of ["torchrun", "muster"] as const) {
       run.rounds.forEach((seen) => assertWorld(seen, first, run));
     }
   });
+}
+
+interopTest(
+  "mixed job, static: torchrun's agent is lost, and ours ends by itself, or with the store",
+  async () => {
+    for (const first of ["torchrun", "muster"] as const) {
+      const run = await runMixedJob({
+        ...{ backend: "static", host: first, first, seconds: 6, ourOptions: ["--exit-barrier-timeout=2"] },
+        onStarted: (pids) => Promise.resolve(Deno.kill(pids.torchrun, "SIGKILL")),
+      });
+      const { code, stderr } = run.runs.muster;
+      assertEquals(code, first === "muster" ? 0 : 1, stderr);
+      const why = first === "muster"
+        ? "Others are still running after 2 s; leaving"
+        : "Cannot connect to the store";
+      assertStringIncludes(stderr, why);
+      assertEquals(run.rounds.length, 1);
+    }
+  },
+);
+
+for (const backend of ["c10d", "static"] as const) {
+  interopTest(
+    `mixed job, ${backend}: with TORCH_ELASTIC_WORKER_IDENTICAL=1 each side works its ranks out for itself`,
+    async () => {
+      // With static rendezvous torchrun's agents then say nothing by which our node 0 could tell that they are there.
+      for (const first of backend === "c10d" ? ["torchrun", "muster"] as const : ["torchrun"] as const) {
+        const run = await runMixedJob({
+          ...{ backend, host: first, first, ourWorkers: 2, seconds: 2 },
+          env: { TORCH_ELASTIC_WORKER_IDENTICAL: "1" },
+        });
+        assertCodes(run, 0, 0);
+        assertEquals(run.rounds.length, 1);
+        const other = first === "muster" ? "torchrun" : "muster";
+        assertEquals(
+          run.rounds[0]!.map(({ side, rank, worldSize }) => [side, rank, worldSize]),
+          [[first, 0, 4], [first, 1, 4], [other, 2, 4], [other, 3, 4]],
+        );
+        assertEquals(new Set(run.rounds[0]!.map(({ store }) => store)).size, 1);
+      }
+    },
+  );
 }
 
 releaseTest("2.2.0", "mixed job, static, with PyTorch 2.2: start and end, either as node 0", async () => {
