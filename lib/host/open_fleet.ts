@@ -1,13 +1,18 @@
 /** Opens the meeting of a job's nodes at its endpoint: who hosts, at which port. */
 
-import { SystemError } from "../core/errors.ts";
+import { EXIT_CODES, SystemError } from "../core/errors.ts";
+import { VERSION } from "../core/version.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
+import { failedWith } from "../rendezvous/outcomes.ts";
+import { settingsText } from "../rendezvous/settings.ts";
+import type { ControlSecret } from "../store/control_secret.ts";
 import { Fleet } from "./fleet.ts";
 import type { FleetHooks } from "./fleet_hooks.ts";
 import { FleetPort } from "./fleet_port.ts";
-import { nodeInfo, readSecret } from "./fleet_setup.ts";
+import { addressText, heartbeatOf, jobSettings, nodeInfo, readSecret } from "./fleet_setup.ts";
 import { isThisMachine, meansThisMachineOnly } from "./local_addresses.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
+import { watchForOtherHost } from "./other_host.ts";
 
 export async function openFleetMeeting(
   parts: MeetingParts,
@@ -32,6 +37,54 @@ export async function openFleetMeeting(
   const role = port === null ? "guest" : "host";
   if (port === null && meeting.failover) port = FleetPort.tryListen({ isLocal, port: 0 });
   const fleet = new Fleet({ ...parts, meeting, secret, port, isLocal, hooks });
-  fleet.start(role, nodeInfo(plan, meeting, { hostName, standbyPort: port?.port ?? null }));
-  return fleet;
+  const info = nodeInfo(plan, meeting, { hostName, standbyPort: port?.port ?? null });
+  fleet.start(role, info);
+  if (meeting.isHost !== true) return fleet;
+  // Where the endpoint is this machine's, nobody else can host there. The start does not wait for its name.
+  const watch = isThisMachine(endpoint.host, hostName).then((isHere) =>
+    isHere ? null : lookForOtherHost(parts, meeting, { nodeId: info.nodeId, secret })
+  );
+  return withWatch(fleet, watch);
+}
+
+function lookForOtherHost(
+  { plan, onNews }: MeetingParts,
+  meeting: MeetingPlan,
+  { nodeId, secret }: { readonly nodeId: string; readonly secret: ControlSecret | null },
+): () => void {
+  const endpoint = meeting.endpoints[0]!;
+  const address = addressText(endpoint.host, endpoint.port);
+  const settings = settingsText(jobSettings(plan, meeting));
+  return watchForOtherHost({
+    address,
+    self: {
+      ...{ version: VERSION, jobId: plan.jobId, nodeId, epoch: 0, hostAddress: "" },
+      ...{ settingsHash: settings, settingsText: settings },
+    },
+    secret,
+    heartbeat: heartbeatOf(meeting),
+    limitMs: meeting.joinMs,
+    onFound: (other) => {
+      const told = meeting.backend === "static" ? "--node-rank=0" : "rdzv-conf is_host=1";
+      const text =
+        `This node was told to host the job (${told}), but node ${other} hosts it at ${address}: ` +
+        "only one can, or each would have a world of its own";
+      onNews({ kind: "job-over", outcome: failedWith(EXIT_CODES.workerFailed, text) });
+    },
+  });
+}
+
+/** The meeting, which ends the watch with it. */
+function withWatch(fleet: Fleet, watch: Promise<(() => void) | null>): Meeting {
+  return {
+    request: (request) => fleet.request(request),
+    get workerStore() {
+      return fleet.workerStore;
+    },
+    status: fleet.status,
+    close: async () => {
+      void watch.then((end) => end?.());
+      await fleet.close();
+    },
+  };
 }

@@ -161,6 +161,32 @@ hostsTest("addresses: three jobs at once on one machine do not see each other", 
   for (const job of jobs.flat()) assertEquals(await job.codes([machine!]), [0], job.text());
 });
 
+for (const backend of ["c10d", "static"] as const) {
+  hostsTest(
+    `addresses: of two nodes that were told to host a job (${backend}) the one at whose endpoint the other is ends`,
+    async (network) => {
+      const [n0, n1] = await hostsOf(network, {});
+      const conf = "join_timeout=20,timeout=20,last_call_timeout=1";
+      const job = new Job("muster", { nnodes: backend === "c10d" ? "1:2" : "2", conf });
+      // The later of two options counts.
+      const more = backend === "c10d" ? [`--rdzv-conf=${conf},is_host=1`] : [
+        "--rdzv-backend=static",
+        "--rdzv-endpoint=",
+        "--master-addr=n0",
+        "--master-port=29500",
+        "--node-rank=0",
+      ];
+      job.start([n0, n1], more);
+      assertEquals(await job.codes([n1]), [1], job.text());
+      assertMatch(job.agent(n1).text(), /only one can, or each would have a world of its own/);
+      if (backend === "static") return;
+      await job.mustForm([n0], 0);
+      await job.signalWorker(n0, "USR1");
+      assertEquals(await job.codes([n0]), [0], job.text());
+    },
+  );
+}
+
 hostsTest(
   "addresses: another job's node and one with other settings are refused with the reason",
   async (network) => {
