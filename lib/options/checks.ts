@@ -122,7 +122,7 @@ function noticeUnusedPlaces(parsed: ParsedOptions, choice: RendezvousChoice, { n
       break;
     case "given":
       if (choice.backend !== "static") noticeOverruled(given("rdzvBackend"), master, notices);
-      else if (given("rdzvEndpoint") !== undefined) noticeOverruled(given("rdzvEndpoint"), master, notices);
+      else if (parsed.values.rdzvEndpoint !== "") noticeOverruled(given("rdzvEndpoint"), master, notices);
   }
   noticeUnusedRank(parsed, choice, notices);
 }

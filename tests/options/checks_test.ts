@@ -44,6 +44,7 @@ Deno.test("checkCombinations() says which address and port do not count", () => 
   assertEquals(findings(["--rdzv-endpoint=h:1", "--master-port=2"]).notices, [
     "--rdzv-endpoint takes precedence: --master-port does not count",
   ]);
+  assertEquals(findings(["--rdzv-endpoint=", "--master-port=2"]), quiet);
   assertEquals(findings(["--rdzv-backend=c10d", "--master-port=2", "--node-rank=1"]).notices, [
     "--rdzv-backend takes precedence: --master-port does not count",
     "--node-rank is not used: there is one node",
