@@ -1,14 +1,13 @@
 /** One failure as JSON that travels between nodes: strictly read, with a limit to every field. */
 
+import { JsonFields, MessageError, readCount } from "../core/json_fields.ts";
 import type { Ranges } from "../core/ranges.ts";
 import { SIGNAL_NUMBERS, type SignalName } from "../core/errors.ts";
-import { PeerError } from "../store/wire.ts";
 import type { ExitStatus } from "../supervise/exit_status.ts";
 import { cut, cutMiddle, FIELD_LIMITS } from "./condense.ts";
 import { type ErrorRecord, parseErrorFile } from "./error_file.ts";
 import type { Explanation, FailureKind } from "./explain.ts";
 import type { Failure, FailureGroup, Moment } from "./finding.ts";
-import { JsonFields, readCount } from "./json_fields.ts";
 
 /** A failure that `condense()` has made fit. */
 export function failureToJson(failure: Failure): unknown {
@@ -36,7 +35,7 @@ export function failureToJson(failure: Failure): unknown {
   };
 }
 
-/** @throws {PeerError} It is no failure. */
+/** @throws {MessageError} It is no failure. */
 export function failureFromJson(value: unknown, place: string): Failure {
   const fields = new JsonFields(value, place);
   const facts = fields.object("facts");
@@ -44,7 +43,7 @@ export function failureFromJson(value: unknown, place: string): Failure {
   const record = fields.nullable("record", (name) => fields.text(name, FIELD_LIMITS.record));
   const content = record === null ? null : parseErrorFile(record);
   if (content?.kind === "unusable") {
-    throw new PeerError(`sent a report in which ${place}.record ${content.problem}`);
+    throw new MessageError(`sent a ${place}.record that ${content.problem}`);
   }
   const errorFile = facts.nullable("errorFile", (name) => facts.text(name, path));
   return {
@@ -74,7 +73,7 @@ export function failureFromJson(value: unknown, place: string): Failure {
       const traceback = fields.object(name);
       return {
         lines: traceback.texts("lines", FIELD_LIMITS.tracebackLines, line),
-        source: traceback.word("source", ["error file", "stderr"]),
+        source: traceback.oneOf("source", ["error file", "stderr"]),
       };
     }),
     explanation: explanationFrom(fields.object("explanation")),
@@ -99,7 +98,7 @@ function statusFrom(facts: JsonFields, place: string): ExitStatus {
   const signal = facts.nullable("signal", (name) => facts.text(name, 20));
   if (signal === null) return { kind: "exited", code: facts.count("code") };
   if (!Object.hasOwn(SIGNAL_NUMBERS, signal) && !REAL_TIME_SIGNAL.test(signal)) {
-    throw new PeerError(`sent a report in which ${place}.facts.signal names no signal`);
+    throw new MessageError(`sent a ${place}.facts.signal that names no signal`);
   }
   const status = { kind: "signalled", signal: signal as SignalName } as const;
   return facts.flag("coreDumped") ? { ...status, coreDumped: true } : status;
@@ -142,7 +141,7 @@ function momentFrom(fields: JsonFields): Moment {
 export function groupFromJson(value: unknown, place: string): FailureGroup {
   const fields = new JsonFields(value, place);
   return {
-    part: fields.word("part", ["other", "consequence", "stopped"]),
+    part: fields.oneOf("part", ["other", "consequence", "stopped"]),
     text: fields.text("text", FIELD_LIMITS.summary),
     ranks: rangesFrom(fields, "ranks"),
     unnamed: fields.count("unnamed"),
@@ -155,7 +154,7 @@ export function rangesFrom(fields: JsonFields, name: string): Ranges {
     const [from, to, ...more] = Array.isArray(value) ? value : [];
     const range = [readCount(from, place), readCount(to, place)] as const;
     if (more.length > 0 || range[0] <= last || range[1] < range[0]) {
-      throw new PeerError(`sent a report in which ${place} is not the next range of ranks`);
+      throw new MessageError(`sent a ${place} that is not the next range of ranks`);
     }
     last = range[1];
     return range;

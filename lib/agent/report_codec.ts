@@ -6,15 +6,14 @@
  * what can't be a report is refused whole.
  */
 
+import { JsonFields, MessageError } from "../core/json_fields.ts";
 import { fromUtf8, utf8 } from "../core/bytes.ts";
-import { PeerError } from "../store/wire.ts";
 import { condense, cut, FIELD_LIMITS, mergeGroups, type Share } from "./condense.ts";
 import type { AttemptName, MachineFacts } from "./facts.ts";
 import { failureFromJson, failureToJson, groupFromJson, rangesFrom } from "./failure_codec.ts";
 import type { FailureGroup, NodeReport, Success } from "./finding.ts";
 import type { LostNode } from "./job_facts.ts";
 import { KERNEL_LINE_MAX, KERNEL_LINES_MAX } from "./kernel_log.ts";
-import { JsonFields } from "./json_fields.ts";
 import type { Verdict } from "./report.ts";
 
 export const NODE_REPORT_BYTES_MAX = 128 * 1024;
@@ -54,7 +53,7 @@ export function encodeNodeReport(report: NodeReport): Uint8Array {
   });
 }
 
-/** @throws {PeerError} The bytes are no report. */
+/** @throws {MessageError} The bytes are no report. */
 export function decodeNodeReport(bytes: Uint8Array): NodeReport {
   const fields = parsed(bytes, NODE_REPORT_BYTES_MAX);
   return {
@@ -99,7 +98,7 @@ export function encodeVerdict(verdict: Verdict): Uint8Array {
   });
 }
 
-/** @throws {PeerError} The bytes are no verdict. */
+/** @throws {MessageError} The bytes are no verdict. */
 export function decodeVerdict(bytes: Uint8Array): Verdict {
   const fields = parsed(bytes, VERDICT_BYTES_MAX);
   const failures = (name: string) => fields.list(name, SHARES[0]!.failures, failureFromJson);
@@ -137,15 +136,9 @@ function limitedGroups(groups: readonly FailureGroup[], share: Share): readonly 
 
 function parsed(bytes: Uint8Array, bytesMax: number): JsonFields {
   if (bytes.length > bytesMax) {
-    throw new PeerError(`sent a report of ${bytes.length} bytes, over the limit of ${bytesMax}`);
+    throw new MessageError(`sent a report of ${bytes.length} bytes, over the limit of ${bytesMax}`);
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(fromUtf8(bytes));
-  } catch {
-    throw new PeerError("sent a report that isn't JSON");
-  }
-  return new JsonFields(value, "report");
+  return JsonFields.parse(fromUtf8(bytes), "report");
 }
 
 function attemptToJson(attempt: AttemptName): AttemptName {

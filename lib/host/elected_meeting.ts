@@ -8,7 +8,7 @@ import { EXIT_CODES } from "../core/errors.ts";
 import { ENDED_TTL_SECONDS } from "../etcd/host_departure.ts";
 import { orphanMs } from "../etcd/host_timing.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
-import { MessageError } from "../rendezvous/json_fields.ts";
+import { MessageError } from "../core/json_fields.ts";
 import type { JobRecord } from "../rendezvous/job_record.ts";
 import { decodeRecord, encodeRecord } from "../rendezvous/message_codec.ts";
 import { type ElectionNews, EtcdElection } from "./etcd_election.ts";

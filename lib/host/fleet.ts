@@ -12,7 +12,7 @@ import type { ElectedEffect, ElectedEvent } from "../rendezvous/elected_events.t
 import { ElectedNode } from "../rendezvous/elected_node.ts";
 import { FleetNode } from "../rendezvous/fleet_node.ts";
 import type { FleetEffect, FleetEvent } from "../rendezvous/fleet_events.ts";
-import { MessageError } from "../rendezvous/json_fields.ts";
+import { MessageError } from "../core/json_fields.ts";
 import {
   decodeHostMessage,
   decodeNodeMessage,

@@ -10,7 +10,7 @@ import { judgeJob, type Verdict } from "../agent/report.ts";
 import { decodeNodeReport, decodeVerdict, encodeNodeReport, encodeVerdict } from "../agent/report_codec.ts";
 import type { CoordinatorEffect } from "../rendezvous/coordinator_events.ts";
 import type { ClockEstimate } from "../store/control_heartbeat.ts";
-import { PeerError } from "../store/wire.ts";
+import { MessageError } from "../core/json_fields.ts";
 import { monotonicNow, wallNow } from "./clock.ts";
 import { type AttemptParts, failedAttempt } from "./failed_attempt.ts";
 
@@ -37,7 +37,7 @@ export function judgeRound(
       const clock = nodeId === selfId ? OWN_CLOCK : clockOf(nodeId);
       return [{ report: decodeNodeReport(report), clock }];
     } catch (error) {
-      if (!(error instanceof PeerError)) throw error;
+      if (!(error instanceof MessageError)) throw error;
       say("warning", `The report of node ${nodeId} does not count: it ${error.message}`);
       return [];
     }
@@ -60,7 +60,7 @@ export function readVerdict(bytes: Uint8Array, say: (level: SayLevel, text: stri
   try {
     return decodeVerdict(bytes);
   } catch (error) {
-    if (!(error instanceof PeerError)) throw error;
+    if (!(error instanceof MessageError)) throw error;
     say("warning", `The verdict of the job's host can't be shown: it ${error.message}`);
     return null;
   }

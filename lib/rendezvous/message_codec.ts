@@ -9,7 +9,7 @@ import type { SignalName } from "../core/errors.ts";
 import { SIGNAL_NUMBERS } from "../core/errors.ts";
 import type { Memory } from "./ballot.ts";
 import type { JobRecord, RoundId, Standing } from "./job_record.ts";
-import { JsonFields, MessageError } from "./json_fields.ts";
+import { JsonFields, MessageError } from "../core/json_fields.ts";
 import type { JobOutcome, LocalFailure, MeetingNews, MeetingRequest, Seat, StorePlace } from "./meeting.ts";
 import type { NodeInfo } from "./ranks.ts";
 

@@ -13,7 +13,7 @@ import {
   VERDICT_BYTES_MAX,
 } from "../../lib/agent/report_codec.ts";
 import { verdictText } from "../../lib/agent/report_text.ts";
-import { PeerError } from "../../lib/store/wire.ts";
+import { MessageError } from "../../lib/core/json_fields.ts";
 import { recordText, STARTED_AT, stoppedWorker, workerFacts } from "./attempts.ts";
 import { lostNode, nodeReport, reported } from "./node_reports.ts";
 import { sampleLines, SAMPLES, sampleStatus } from "./samples.ts";
@@ -168,7 +168,7 @@ Deno.test("decodeNodeReport() and decodeVerdict() either understand or refuse: b
     try {
       decode(bytes);
     } catch (error) {
-      if (!(error instanceof PeerError)) throw new Error(`seed ${seed}`, { cause: error });
+      if (!(error instanceof MessageError)) throw new Error(`seed ${seed}`, { cause: error });
       refused++;
     }
   };
@@ -191,7 +191,7 @@ Deno.test("decodeNodeReport() and decodeVerdict() either understand or refuse: b
 Deno.test("decodeNodeReport() refuses what is over the limit before it looks at it", () => {
   assertThrows(
     () => decodeNodeReport(new Uint8Array(NODE_REPORT_BYTES_MAX + 1)),
-    PeerError,
+    MessageError,
     `over the limit of ${NODE_REPORT_BYTES_MAX}`,
   );
 });

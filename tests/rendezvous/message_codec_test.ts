@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { utf8 } from "../../lib/core/bytes.ts";
 import { Prng } from "../../lib/core/prng.ts";
-import { MessageError } from "../../lib/rendezvous/json_fields.ts";
+import { MessageError } from "../../lib/core/json_fields.ts";
 import {
   decodeHostMessage,
   decodeNodeMessage,
@@ -78,20 +78,24 @@ Deno.test("Types and fields of a later version are passed over", () => {
 });
 
 const MALFORMED: readonly [number, string, string][] = [
-  [3, "", "sent a running that is no JSON"],
-  [3, "[1]", "sent a running that is no object"],
-  [3, "null", "sent a running that is no object"],
-  [3, "{}", "sent a running with a wrong round"],
-  [3, '{"round":-1}', "sent a running with a wrong round"],
-  [3, '{"round":1.5}', "sent a running with a wrong round"],
-  [3, '{"round":1e300}', "sent a running with a wrong round"],
-  [3, '{"round":"1"}', "sent a running with a wrong round"],
-  [7, '{"signal":"SIGNOPE","scope":"node"}', "sent a leave with a wrong signal"],
-  [7, '{"signal":"toString","scope":"node"}', "sent a leave with a wrong signal"],
-  [7, '{"signal":"SIGTERM","scope":"world"}', "sent a leave with a wrong scope"],
-  [4, '{"round":1,"failure":7}', "sent a failed's failure that is no object"],
-  [1, '{"info":{"nodeId":7}}', "sent a join's info with a wrong nodeId"],
-  [1, `{"info":{"nodeId":"${"x".repeat(5_000)}"}}`, "sent a join's info with a wrong nodeId"],
+  [3, "", "sent a running that is not JSON"],
+  [3, "[1]", "sent a running that is not an object"],
+  [3, "null", "sent a running that is not an object"],
+  [3, "{}", "sent a running.round that is not a whole number"],
+  [3, '{"round":-1}', "sent a running.round that is not a whole number"],
+  [3, '{"round":1.5}', "sent a running.round that is not a whole number"],
+  [3, '{"round":1e300}', "sent a running.round that is not a whole number"],
+  [3, '{"round":"1"}', "sent a running.round that is not a whole number"],
+  [7, '{"signal":"SIGNOPE","scope":"node"}', "sent a leave.signal that is not a word"],
+  [7, '{"signal":"toString","scope":"node"}', "sent a leave.signal that is not a word"],
+  [7, '{"signal":"SIGTERM","scope":"world"}', "sent a leave.scope that is not a word"],
+  [4, '{"round":1,"failure":7}', "sent a failed.failure that is not an object"],
+  [1, '{"info":{"nodeId":7}}', "sent a join.info.nodeId that is not a text of at most 4096"],
+  [
+    1,
+    `{"info":{"nodeId":"${"x".repeat(5_000)}"}}`,
+    "sent a join.info.nodeId that is not a text of at most 4096",
+  ],
 ];
 for (const [type, json, problem] of MALFORMED) {
   Deno.test(`A malformed message is refused: type ${type}, ${json.slice(0, 60)}`, () => {

@@ -1,28 +1,54 @@
 /**
- * Reads JSON that came from another node, field by field: each has a type and a limit, and what is unknown is skipped,
+ * Reads JSON that came from another node, field by field: each has a type and a limit, and what is unknown is passed over,
  * so that a newer node may say more.
  */
 
-import { PeerError } from "../store/wire.ts";
+/** What was sent can't be read; the message is a clause whose subject is its sender: "sent a round that is not JSON". */
+export class MessageError extends Error {
+  override readonly name = "MessageError";
+}
 
-/** A JSON object with its place in the message. @throws {PeerError} from every method: no such field, or over a limit. */
+/** A longer text, unless said otherwise, has no business in a message. */
+const TEXT_LENGTH_MAX = 4096;
+const LIST_LENGTH_MAX = 65_536;
+
+/** A JSON object with its place in the message. @throws {MessageError} from every method: no such field, or over a limit. */
 export class JsonFields {
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #place: string;
 
+  /** `place`: how errors call it. */
   constructor(value: unknown, place: string) {
     if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(place, "an object");
     this.#fields = value as Readonly<Record<string, unknown>>;
     this.#place = place;
   }
 
-  text(name: string, lengthMax: number): string {
+  static parse(text: string, place: string): JsonFields {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw wrong(place, "JSON");
+    }
+    return new JsonFields(value, place);
+  }
+
+  text(name: string, lengthMax = TEXT_LENGTH_MAX): string {
     return readText(this.#fields[name], this.#at(name), lengthMax);
+  }
+
+  textOrNull(name: string): string | null {
+    return this.#optional(name, () => this.text(name));
   }
 
   /** A whole number that is not negative. */
   count(name: string): number {
     return readCount(this.#fields[name], this.#at(name));
+  }
+
+  countOrNull(name: string): number | null {
+    return this.#optional(name, () => this.count(name));
   }
 
   number(name: string): number {
@@ -37,11 +63,10 @@ export class JsonFields {
     return value;
   }
 
-  /** One of `words`. */
-  word<Word extends string>(name: string, words: readonly Word[]): Word {
-    const value = this.#fields[name];
-    if (!words.includes(value as Word)) throw wrong(this.#at(name), words.join(" or "));
-    return value as Word;
+  oneOf<Value extends string>(name: string, values: readonly Value[]): Value {
+    const value = values.find((candidate) => candidate === this.#fields[name]);
+    if (value === undefined) throw wrong(this.#at(name), "a word that belongs there");
+    return value;
   }
 
   /** Null where the field is null; a field that is missing is wrong. */
@@ -58,6 +83,14 @@ export class JsonFields {
     return new JsonFields(this.#fields[name], this.#at(name));
   }
 
+  objectOrNull(name: string): JsonFields | null {
+    return this.#optional(name, () => this.object(name));
+  }
+
+  objects(name: string): JsonFields[] {
+    return this.list(name, LIST_LENGTH_MAX, (value, place) => new JsonFields(value, place));
+  }
+
   list<T>(name: string, lengthMax: number, read: (value: unknown, place: string) => T): T[] {
     const value = this.#fields[name];
     if (!Array.isArray(value) || value.length > lengthMax) {
@@ -66,8 +99,13 @@ export class JsonFields {
     return value.map((item, index) => read(item, `${this.#at(name)}[${index}]`));
   }
 
-  texts(name: string, lengthMax: number, textMax: number): string[] {
+  texts(name: string, lengthMax = LIST_LENGTH_MAX, textMax = TEXT_LENGTH_MAX): string[] {
     return this.list(name, lengthMax, (value, place) => readText(value, place, textMax));
+  }
+
+  /** Null where the field is null or missing. */
+  #optional<T>(name: string, read: () => T): T | null {
+    return (this.#fields[name] ?? null) === null ? null : read();
   }
 
   #at(name: string): string {
@@ -75,7 +113,7 @@ export class JsonFields {
   }
 }
 
-export function readText(value: unknown, place: string, lengthMax: number): string {
+function readText(value: unknown, place: string, lengthMax: number): string {
   if (typeof value !== "string" || value.length > lengthMax) {
     throw wrong(place, `a text of at most ${lengthMax} characters`);
   }
@@ -87,6 +125,6 @@ export function readCount(value: unknown, place: string): number {
   return value as number;
 }
 
-function wrong(place: string, wanted: string): PeerError {
-  return new PeerError(`sent a report in which ${place} is not ${wanted}`);
+function wrong(place: string, wanted: string): MessageError {
+  return new MessageError(`sent a ${place} that is not ${wanted}`);
 }
