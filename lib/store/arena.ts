@@ -94,16 +94,17 @@ export class Arena {
     else if (this.#living[index] === 0) this.#taken[index] = 0;
   }
 
-  /** All records, those that were made earlier first where none was moved. Nothing may change meanwhile. */
-  *places(): IterableIterator<number> {
-    for (let index = 0; index < this.#segments.length; index++) yield* this.#placesOf(index);
+  /** Visits all records, those that were made earlier first where none was moved. Nothing may change meanwhile. */
+  forEach(visit: (place: number) => void): void {
+    for (let index = 0; index < this.#segments.length; index++) this.#forEachOf(index, visit);
   }
 
-  *#placesOf(index: number): IterableIterator<number> {
+  #forEachOf(index: number, visit: (place: number) => void): void {
     const segment = this.#segments[index]!;
-    for (let unit = 0; unit < this.#taken[index]!;) {
+    const taken = this.#taken[index]!;
+    for (let unit = 0; unit < taken;) {
       const at = unit << UNIT_SHIFT;
-      if (segment[at + 1]! & LIVES) yield (index << SEGMENT_SHIFT) | unit;
+      if (segment[at + 1]! & LIVES) visit((index << SEGMENT_SHIFT) | unit);
       unit += unitsAt(segment, at);
     }
   }
@@ -137,14 +138,14 @@ export class Arena {
   #clearIfSparse(index: number): void {
     if (2 * this.#living[index]! >= SEGMENT_UNITS) return;
     const segment = this.#segments[index]!;
-    for (const from of this.#placesOf(index)) {
+    this.#forEachOf(index, (from) => {
       const at = (from & (SEGMENT_UNITS - 1)) << UNIT_SHIFT;
       const bytes = unitsAt(segment, at) << UNIT_SHIFT;
       const to = this.allocate(bytes - ARENA_HEADER_BYTES);
       const start = (to & (SEGMENT_UNITS - 1)) << UNIT_SHIFT;
       this.bytesAt(to).set(segment.subarray(at, at + bytes), start);
       this.#onMove(from, to);
-    }
+    });
     this.#segments[index] = NOTHING;
     this.#taken[index] = this.#living[index] = 0;
     this.#free.push(index);

@@ -28,7 +28,8 @@ export class ByteMap {
   readonly #arena = new Arena((from, to) => this.#onMove(from, to));
   #index = new Int32Array(SLOT_WORDS * SLOTS_MIN);
   #size = 0;
-  #byteCount = 0;
+  #keyBytes = 0;
+  #valueBytes = 0;
   readonly #blocks: (Block | undefined)[] = [];
   readonly #freeBlocks: number[] = [];
   /** Where the last search ended: at the key's slot, or the one that it would have. */
@@ -47,9 +48,14 @@ export class ByteMap {
     return this.#size;
   }
 
-  /** Bytes of all keys and values. */
-  get byteCount(): number {
-    return this.#byteCount;
+  /** Of all keys together. */
+  get keyBytes(): number {
+    return this.#keyBytes;
+  }
+
+  /** Of all values together. */
+  get valueBytes(): number {
+    return this.#valueBytes;
   }
 
   /** What it takes to keep them, long values aside. */
@@ -106,13 +112,14 @@ export class ByteMap {
     const kept = length < BLOCK_BYTES_MIN ? length : 0;
     const needed = KEY_LENGTH_BYTES + key.end - key.start + LENGTH_BYTES + kept;
     if (place === NONE) {
-      this.#byteCount += key.end - key.start + length;
+      this.#keyBytes += key.end - key.start;
+      this.#valueBytes += length;
       this.#append(key, value, needed);
       this.#size++;
       if (3 * this.#size > this.#index.length) this.#resize(2 * this.#index.length);
       return;
     }
-    this.#byteCount += length - this.valueLength(place);
+    this.#valueBytes += length - this.valueLength(place);
     const block = this.blockAt(place);
     if (block?.readers === 0 && block.bytes.length === LENGTH_BYTES + length) {
       // A new buffer costs more than the copy: the system clears its memory first.
@@ -130,7 +137,8 @@ export class ByteMap {
   delete(key: Span): boolean {
     const place = this.find(key);
     if (place === NONE) return false;
-    this.#byteCount -= key.end - key.start + this.valueLength(place);
+    this.#keyBytes -= key.end - key.start;
+    this.#valueBytes -= this.valueLength(place);
     this.#dropBlock(place);
     this.#freeSlot(this.#slot);
     this.#arena.release(place);
@@ -140,16 +148,16 @@ export class ByteMap {
     return true;
   }
 
-  /** Every key, to be read before the next call; nothing may change meanwhile. */
-  *keys(): IterableIterator<Span> {
+  /** Visits every key, which is to be read before the next; nothing may change meanwhile. */
+  forEachKey(visit: (key: Span) => void): void {
     const key = this.#key;
-    for (const place of this.#arena.places()) {
+    this.#arena.forEach((place) => {
       const bytes = this.#arena.bytesAt(place), at = this.#arena.offsetOf(place);
       key.bytes = bytes;
       key.start = at + KEY_LENGTH_BYTES;
       key.end = key.start + keyLengthAt(bytes, at);
-      yield key;
-    }
+      visit(key);
+    });
   }
 
   /** Makes a record for the key that was searched last, in place of the one that it may have had. */

@@ -182,6 +182,11 @@ export class StoreConnection implements TableClient {
 
   #apply(request: Request): void {
     this.#requestCount++;
-    this.#table.apply(this, request);
+    if (request.kind === "listKeys") {
+      this.#tellOutput();
+      this.#table.listKeys(this.output);
+    } else {
+      this.#table.apply(this, request);
+    }
   }
 }

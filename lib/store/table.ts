@@ -11,7 +11,7 @@
  */
 
 import { assert, unreachable } from "../core/assert.ts";
-import { bytesOf, concat, copySpan, isSameSpan, type Span } from "../core/bytes.ts";
+import { bytesOf, concat, copySpan, isSameSpan, type Span, writeUint32 } from "../core/bytes.ts";
 import { ByteMap, LENGTH_BYTES, NONE } from "./byte_map.ts";
 import { addInt64, type Int64, INT64_TEXT_BYTES_MAX, int64Of, parseInt64, writeInt64Text } from "./int64.ts";
 import { KEY_BYTES_MOST, type StoreLimits } from "./limits.ts";
@@ -55,7 +55,7 @@ export class Table {
 
   /** Bytes of all keys and values, queues included. */
   get storedBytes(): number {
-    return this.#values.byteCount + this.#queuedBytes;
+    return this.#values.keyBytes + this.#values.valueBytes + this.#queuedBytes;
   }
 
   /** Clients in a WAIT or BARRIER. */
@@ -198,6 +198,20 @@ export class Table {
     for (let index = 0; index < count; index++) this.get(keys[index]!, output);
   }
 
+  /** LIST_KEYS without a request, which would be a string for each. Throws as `apply` does. */
+  listKeys(output: OutputQueue): void {
+    this.#checkReply(this.#listBytes);
+    const bytes = new Uint8Array(LENGTH_BYTES + this.#listBytes);
+    writeUint32(bytes, 0, this.#values.size);
+    let at = LENGTH_BYTES;
+    this.#values.forEachKey((key) => {
+      writeUint32(bytes, at, key.end - key.start);
+      copySpan(bytes, at + LENGTH_BYTES, key);
+      at += LENGTH_BYTES + key.end - key.start;
+    });
+    output.raw(bytes);
+  }
+
   /**
    * COMPARE_SET without a request. True: the reply is the key's value now. False: it is the expectation, as with PyTorch's
    * server: the key is absent and stays so. Throws as `apply` does.
@@ -297,16 +311,22 @@ export class Table {
 
   #multiGet(keys: readonly Key[]): Value[] {
     const values = keys.map((key) => this.#valueOf(key) ?? "");
-    this.#checkReply(wireBytes(values));
+    let bytes = 0;
+    for (const { length } of values) bytes += LENGTH_BYTES + length;
+    this.#checkReply(bytes);
     return values;
   }
 
   #listKeys(): Key[] {
-    const keys = Array.from(this.#values.keys(), spanText);
-    // Counted only where it might be too long.
-    const most = this.storedBytes + LENGTH_BYTES * keys.length;
-    if (most > this.#limits.requestBytesMax) this.#checkReply(wireBytes(keys));
+    this.#checkReply(this.#listBytes);
+    const keys: Key[] = [];
+    this.#values.forEachKey((key) => keys.push(spanText(key)));
     return keys;
+  }
+
+  /** Of a list of all keys, without its count. */
+  get #listBytes(): number {
+    return LENGTH_BYTES * this.#values.size + this.#values.keyBytes;
   }
 
   #checkReply(bytes: number): void {
@@ -371,10 +391,4 @@ export class Table {
     this.#queuedBytes -= key.length + value.length;
     return value;
   }
-}
-
-function wireBytes(values: readonly Value[]): number {
-  let bytes = 0;
-  for (const { length } of values) bytes += LENGTH_BYTES + length;
-  return bytes;
 }

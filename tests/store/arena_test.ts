@@ -32,8 +32,10 @@ class Records {
   }
 
   check(): void {
+    const places: number[] = [];
+    this.arena.forEach((place) => places.push(place));
     assertEquals(
-      [...this.arena.places()].sort((a, b) => a - b),
+      places.sort((a, b) => a - b),
       [...this.#names.keys()].sort((a, b) => a - b),
     );
     for (const [name, { place, length }] of this.places) {
