@@ -1,43 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
-import { Agent } from "../../lib/agent/agent.ts";
 import type { AgentEffect } from "../../lib/agent/effect.ts";
 import type { AgentEvent } from "../../lib/agent/event.ts";
-import type { FailedAttempt } from "../../lib/agent/facts.ts";
-import { judge } from "../../lib/agent/report.ts";
 import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
-import { LoneNode } from "../../lib/rendezvous/lone_node.ts";
 import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
-import { PLAN } from "../sim/plan.ts";
+import { failedWith, killedBy, OK, playedJob } from "./played_job.ts";
 
-const OK: ExitStatus = { kind: "exited", code: 0 };
-const failedWith = (code: number): ExitStatus => ({ kind: "exited", code });
-const killedBy = (signal: "SIGTERM" | "SIGINT" | "SIGKILL"): ExitStatus => ({ kind: "signalled", signal });
-
-/** An agent with a host that does everything at once and finds no leftovers. */
 function story(changes: Partial<LaunchPlan> = {}, { storeOpens = true } = {}) {
-  const plan = { ...PLAN, ...changes };
-  const agent = new Agent(plan, "0123456789abcdef");
-  const node = new LoneNode(plan);
   const effects: AgentEffect[] = [];
   let now = 0;
-  let pid = 100;
-  const send = (event: AgentEvent): void => {
-    for (const effect of agent.step(event, now)) {
-      effects.push(effect);
-      if (effect.kind === "request") {
-        for (const news of node.request(effect.request, now)) send({ kind: "news", news, verdict: null });
-      }
-      if (effect.kind === "open-store" && storeOpens) {
-        send({ kind: "store-ready", address: "127.0.0.1", port: 4321 });
-      }
-      if (effect.kind === "prepare-attempt") send({ kind: "attempt-ready", errorFiles: ["/e/0", "/e/1"] });
-      if (effect.kind === "spawn") send({ kind: "worker-started", localRank: effect.localRank, pid: pid++ });
-      if (effect.kind === "sweep") send({ kind: "swept", leftovers: [] });
-      if (effect.kind === "judge") {
-        send({ kind: "judged", verdict: judge(factsOf(agent, plan)), report: null });
-      }
-    }
-  };
+  const { agent, tell } = playedJob(changes, { storeOpens, onStep: (_, found) => effects.push(...found) });
+  const send = (event: AgentEvent) => tell(event, now);
   return {
     agent,
     effects,
@@ -49,42 +21,6 @@ function story(changes: Partial<LaunchPlan> = {}, { storeOpens = true } = {}) {
     spawned: () => effects.filter((effect) => effect.kind === "spawn"),
     signals: () =>
       effects.flatMap((effect) => (effect.kind === "signal" ? [`${effect.localRank} ${effect.signal}`] : [])),
-  };
-}
-
-function factsOf(agent: Agent, plan: LaunchPlan): FailedAttempt {
-  return {
-    jobId: plan.jobId,
-    host: "here",
-    groupRank: 0,
-    role: plan.role,
-    displayName: "train.py",
-    attempt: agent.attempt,
-    maxRestarts: plan.maxRestarts,
-    worldSize: plan.workerCount,
-    workers: agent.workers.map(({ localRank, pid, status, endOrder, stopRequested }) => ({
-      localRank,
-      rank: localRank,
-      pid: pid!,
-      status: status!,
-      startedAt: 0,
-      endedAt: endOrder!,
-      endedInstant: endOrder!,
-      endOrder: endOrder!,
-      stoppedByUs: stopRequested,
-      errorFile: null,
-      tail: [],
-      linesAfterFailure: 0,
-      logFiles: [],
-      endedByWatchdog: agent.watchdogReason(localRank),
-    })),
-    machine: {
-      outOfMemoryKills: null,
-      machineOutOfMemoryKills: null,
-      memoryLimitBytes: null,
-      sharedMemory: null,
-      kernelLog: null,
-    },
   };
 }
 

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { eventLine, parseEventLine } from "../../lib/agent/job_event.ts";
 import { JobProgress } from "../../lib/agent/job_progress.ts";
-import { failedWith, recordedJob, restartedJob } from "./recorded.ts";
+import { failedWith } from "./played_job.ts";
+import { recordedJob, restartedJob } from "./recorded.ts";
 
 Deno.test("JobProgress shows the attempt that runs, and what the ones before it cost", () => {
   const { progress } = restartedJob();

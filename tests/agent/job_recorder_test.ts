@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { MeetingNews } from "../../lib/rendezvous/meeting.ts";
-import { failedWith, OK, recordedJob, restartedJob, TERMINATED } from "./recorded.ts";
+import { failedWith, killedBy, OK } from "./played_job.ts";
+import { recordedJob, restartedJob } from "./recorded.ts";
 
 Deno.test("JobRecorder tells a good job from its start to its end, with durations", () => {
   const job = recordedJob();
@@ -46,7 +47,7 @@ Deno.test("JobRecorder names the cause of each stop and of the restart, and coun
   ]]);
   assertEquals(job.of("workers-running").map(({ lostMs }) => lostMs), [null, 500]);
   job.end(9_000, 0, failedWith(1));
-  job.end(9_100, 1, TERMINATED);
+  job.end(9_100, 1, killedBy("SIGTERM"));
   const [end] = job.of("job-ended");
   assertEquals([end?.outcome, end?.attempts, end?.lostMs, end?.attempt, end?.round], [
     "failed",
@@ -64,7 +65,7 @@ Deno.test("JobRecorder tells a stop from a second press, a doubled one and a sig
   job.tell(200, { kind: "signal", signal: "SIGTERM" });
   job.tell(210, { kind: "signal", signal: "SIGTERM" });
   job.tell(900, { kind: "signal", signal: "SIGTERM" });
-  job.end(950, 0, TERMINATED);
+  job.end(950, 0, killedBy("SIGTERM"));
   job.end(950, 1, { kind: "signalled", signal: "SIGKILL" });
   assertEquals(job.of("signal-received").map(({ action, elapsedMs }) => [action, elapsedMs]), [
     ["forward", 100],
@@ -124,8 +125,8 @@ Deno.test("JobRecorder tells of a round that ends elsewhere, and of what it wait
   job.tell(200, { kind: "start" });
   news(1_000, { kind: "round-over", round: 0, text: "Node b was lost", needsReport: false });
   assertEquals([job.progress.phase, job.progress.cause], ["stopping", "Node b was lost"]);
-  job.end(1_500, 0, TERMINATED);
-  job.end(1_500, 1, TERMINATED);
+  job.end(1_500, 0, killedBy("SIGTERM"));
+  job.end(1_500, 1, killedBy("SIGTERM"));
   assertEquals(job.of("round-over").map(({ cause }) => cause), ["Node b was lost"]);
   assertEquals(job.of("signal-sent").map(({ ranks, cause }) => [ranks, cause]), [["0-1", "Node b was lost"]]);
   assertEquals(job.of("attempt-ended").map(({ outcome, cause }) => [outcome, cause]), [[

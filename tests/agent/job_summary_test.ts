@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { jobSummary } from "../../lib/agent/job_summary.ts";
-import { OK, recordedJob, restartedJob } from "./recorded.ts";
+import { OK } from "./played_job.ts";
+import { recordedJob, restartedJob } from "./recorded.ts";
 
 Deno.test("jobSummary() says what failures cost, and nothing of a short job without any", () => {
   const restarted = restartedJob();

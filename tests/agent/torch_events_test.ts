@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { pythonJson } from "../../lib/agent/torch_events.ts";
-import { failedWith, OK, recordedJob, restartedJob, TERMINATED, WALL_AT_ZERO } from "./recorded.ts";
+import { failedWith, killedBy, OK } from "./played_job.ts";
+import { recordedJob, restartedJob, WALL_AT_ZERO } from "./recorded.ts";
 
 interface Line {
   readonly name: string;
@@ -53,7 +54,7 @@ Deno.test("TorchEvents hands on a worker's error file, and torchrun's stand-in w
   const job = recordedJob({}, { 1: '{"message": {"message": "ValueError: ü"}}' });
   job.tell(0, { kind: "start" });
   job.end(100, 1, failedWith(1));
-  job.end(200, 0, TERMINATED);
+  job.end(200, 0, killedBy("SIGTERM"));
   const [first, second] = parsed(job.torchLines.slice(-3)).map(({ metadata }) => metadata);
   assertEquals(
     first?.raw_error,
@@ -66,8 +67,8 @@ Deno.test("TorchEvents tells of a stop in the launcher's own line alone", () => 
   const job = recordedJob();
   job.tell(0, { kind: "start" });
   job.tell(100, { kind: "signal", signal: "SIGTERM" });
-  job.end(200, 0, TERMINATED);
-  job.end(200, 1, TERMINATED);
+  job.end(200, 0, killedBy("SIGTERM"));
+  job.end(200, 1, killedBy("SIGTERM"));
   assertEquals(brief(job.torchLines).slice(4), ["AGENT FAILED null 0"]);
   assertEquals(parsed(job.torchLines).at(-1)?.metadata.raw_error, "SIGTERM received");
 });
