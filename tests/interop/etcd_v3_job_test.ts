@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { EtcdMembers, etcdTest } from "./etcd_members.ts";
+import { EtcdMembers, etcdTest, makeCertificates } from "./etcd_members.ts";
 import { freePort } from "./harness.ts";
 import { type MusterNode, startMuster } from "./muster_node.ts";
 
@@ -280,6 +280,55 @@ etcdTest(
       assertEquals(epoch.trim(), "2", "the old host made no trouble for the new one");
     }),
 );
+
+/** Two nodes that reach etcd with these settings run a job to its end. */
+async function mustRun(etcd: EtcdMembers, conf: string): Promise<void> {
+  const nodes: MusterNode[] = [];
+  const args = ["--rdzv-backend=etcd-v3", `--rdzv-endpoint=${etcd.endpoints}`, "--rdzv-id=job", "--nnodes=2"];
+  try {
+    for (let index = 0; index < 2; index++) startMuster([...args, `--rdzv-conf=${conf}`], SCRIPT, nodes);
+    assertEquals(await codes(nodes), [0, 0], said(nodes));
+    assertEquals(said(nodes).match(/rank \d of 2/g)?.length, 2, said(nodes));
+  } finally {
+    for (const node of nodes) await node[Symbol.asyncDispose]();
+  }
+}
+
+etcdTest(
+  "etcd-v3: a job over TLS with a client's certificate, by either of torchrun's spellings",
+  async () => {
+    const directory = await Deno.makeTempDir({ prefix: "muster-tls-" });
+    try {
+      const tls = await makeCertificates(directory);
+      const { ca, certificate, key } = tls;
+      for (
+        const files of [
+          `ca_cert=${ca},ssl_cert=${certificate},ssl_cert_key=${key}`,
+          `cacert=${ca},cert=${certificate},key=${key}`,
+        ]
+      ) {
+        await using etcd = await EtcdMembers.start({ tls });
+        await mustRun(etcd, `protocol=https,${files}`);
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+);
+
+etcdTest("etcd-v3: a job as etcd's user, with the password from a file", async () => {
+  await using etcd = await EtcdMembers.start();
+  await etcd.control("user", "add", "root:secret");
+  await etcd.control("user", "grant-role", "root", "root");
+  await etcd.control("auth", "enable");
+  const file = await Deno.makeTempFile({ prefix: "muster-password-" });
+  try {
+    await Deno.writeTextFile(file, "secret\nnot this\n");
+    await mustRun(etcd, `user=root,password_file=${file}`);
+  } finally {
+    await Deno.remove(file);
+  }
+});
 
 Deno.test("etcd-v3: etcd that is not there is said, with every member, until the time is over", async () => {
   const [a, b] = [freePort(), freePort()];
