@@ -35,7 +35,7 @@ export async function openFleetMeeting(
     }
   }
   const role = port === null ? "guest" : "host";
-  if (port === null && meeting.failover) port = FleetPort.tryListen({ isLocal, port: 0 });
+  if (port === null && meeting.failover) port = await standbyPort(meeting, { isLocal, hostName });
   const fleet = new Fleet({ ...parts, meeting, secret, port, isLocal, hooks });
   const info = nodeInfo(plan, meeting, { hostName, standbyPort: port?.port ?? null });
   fleet.start(role, info);
@@ -45,6 +45,18 @@ export async function openFleetMeeting(
     isHere ? null : lookForOtherHost(parts, meeting, { nodeId: info.nodeId, secret })
   );
   return withWatch(fleet, watch);
+}
+
+/** Where this node could take over: where newcomers look for it, if it is among the places that are named, else anywhere. */
+async function standbyPort(
+  { endpoints }: MeetingPlan,
+  { isLocal, hostName }: { readonly isLocal: boolean; readonly hostName: string },
+): Promise<FleetPort | null> {
+  for (const { host, port } of endpoints.slice(1)) {
+    const found = await isThisMachine(host, hostName) ? FleetPort.tryListen({ isLocal, port }) : null;
+    if (found !== null) return found;
+  }
+  return FleetPort.tryListen({ isLocal, port: 0 });
 }
 
 function lookForOtherHost(

@@ -49,9 +49,28 @@ hostsTest("faults: the host loses power, and its stand-by takes over", async (ne
   const rest = hosts.slice(1);
   await job.mustForm(rest, lostMs);
   await assertOneWorld(job, rest);
-  // A second loss leaves too few; a newcomer that knows only a living node's address makes them enough.
   await finish(job, rest);
 });
+
+hostsTest(
+  "faults: after the host's loss a newcomer finds the job at the next of the named places",
+  async (network) => {
+    const hosts = await network.add(["n0", "n1", "n2", "n3"]);
+    const job = new Job("muster", { nnodes: "3:4", conf: CONF, endpoint: "n0:29400,n1:29400,n2:29400" });
+    job.start(hosts);
+    await job.mustForm(hosts, 0);
+    const lostMs = nowMs();
+    await hosts[0]!.powerOff();
+    await job.mustForm(hosts.slice(1), lostMs);
+    const [newcomer] = await network.add(["n4"]);
+    const cameMs = nowMs();
+    job.start([newcomer!]);
+    const members = [...hosts.slice(1), newcomer!];
+    await job.mustForm(members, cameMs);
+    await assertOneWorld(job, members);
+    await finish(job, members);
+  },
+);
 
 hostsTest("faults: the host is cut off and comes back as a guest of its stand-by", async (network) => {
   const { hosts, job } = await formed(network, "3:4");
