@@ -8,11 +8,12 @@
  * a MULTI_SET.
  */
 
-import { bytesOf, concat } from "../../lib/core/bytes.ts";
+import { bytesOf } from "../../lib/core/bytes.ts";
 import type { Prng } from "../../lib/core/prng.ts";
 import { encodeRequest } from "../../lib/store/encode.ts";
 import { OutputQueue } from "../../lib/store/output_queue.ts";
 import { type Request, type Value, valueOf } from "../../lib/store/wire.ts";
+import { written } from "../store/wire_cases.ts";
 
 /** What one client does before anybody else does anything. */
 export type Step =
@@ -211,11 +212,5 @@ const OFFENCES: readonly Uint8Array[] = [
 export function encoded(requests: readonly Request[]): Uint8Array<ArrayBuffer> {
   const output = new OutputQueue();
   for (const request of requests) encodeRequest(output, request);
-  const pieces: Uint8Array[] = [];
-  while (output.length > 0) {
-    const piece = output.peek().slice();
-    pieces.push(piece);
-    output.advance(piece.length);
-  }
-  return concat(pieces);
+  return written(output);
 }

@@ -7,16 +7,11 @@ import { OutputQueue } from "../../lib/store/output_queue.ts";
 import { RequestDecoder } from "../../lib/store/request_decoder.ts";
 import { HANDSHAKE, PeerError, REPLY_KINDS } from "../../lib/store/wire.ts";
 import { transcripts } from "./transcripts.ts";
-import { fromHex, WAYS_TO_CUT } from "./wire_cases.ts";
+import { fromHex, WAYS_TO_CUT, written } from "./wire_cases.ts";
 
 /** Takes everything that is to be sent. */
 function sent(machine: ClientMachine): number[] {
-  const bytes: number[] = [];
-  while (machine.output.length > 0) {
-    bytes.push(...machine.output.peek());
-    machine.output.advance(machine.output.peek().length);
-  }
-  return bytes;
+  return [...written(machine.output)];
 }
 
 /** A machine whose handshake is sent. */

@@ -23,7 +23,8 @@ import {
   REPLY_KINDS,
   type Request,
 } from "../../lib/store/wire.ts";
-import { randomRequest } from "./fuzzing.ts";
+import { randomRequest } from "./random_request.ts";
+import { written } from "./wire_cases.ts";
 
 /** Low, so that random lengths often come near them. */
 const LIMITS: StoreLimits = {
@@ -268,14 +269,7 @@ function replyMessage(prng: Prng): Message<Reply> {
 function encodedBy(encode: (output: OutputQueue) => void): Uint8Array {
   const output = new OutputQueue();
   encode(output);
-  const bytes = new Uint8Array(output.length);
-  for (let offset = 0; output.length > 0;) {
-    const piece = output.peek();
-    bytes.set(piece, offset);
-    offset += piece.length;
-    output.advance(piece.length);
-  }
-  return bytes;
+  return written(output);
 }
 
 const KINDS = [...new Set(Object.values(REPLY_KINDS))].filter((kind) => kind !== null);

@@ -15,9 +15,9 @@ import {
   type Request,
   valueOf,
 } from "../../lib/store/wire.ts";
-import { randomRequest } from "./fuzzing.ts";
+import { randomRequest } from "./random_request.ts";
 import { transcripts } from "./transcripts.ts";
-import { fromHex, HANDSHAKE_HEX, WAYS_TO_CUT } from "./wire_cases.ts";
+import { fromHex, HANDSHAKE_HEX, WAYS_TO_CUT, written } from "./wire_cases.ts";
 
 function newConnection(
   table: Table,
@@ -27,15 +27,6 @@ function newConnection(
   return new StoreConnection(table, { limits: { ...DEFAULT_LIMITS, ...limits }, dialect }, {
     onOutput: () => {},
   });
-}
-
-function written(output: OutputQueue): Uint8Array {
-  const pieces: Uint8Array[] = [];
-  while (output.length > 0) {
-    pieces.push(output.peek().slice());
-    output.advance(output.peek().length);
-  }
-  return concat(pieces);
 }
 
 for (const [name, { dialect, turns }] of transcripts()) {

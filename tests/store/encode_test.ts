@@ -1,17 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { concat } from "../../lib/core/bytes.ts";
 import { encodeReply, encodeRequest } from "../../lib/store/encode.ts";
 import { OutputQueue } from "../../lib/store/output_queue.ts";
-import { fromHex, REPLIES, REQUESTS } from "./wire_cases.ts";
-
-function written(output: OutputQueue): Uint8Array {
-  const pieces: Uint8Array[] = [];
-  while (output.length > 0) {
-    pieces.push(output.peek().slice());
-    output.advance(output.peek().length);
-  }
-  return concat(pieces);
-}
+import { fromHex, REPLIES, REQUESTS, written } from "./wire_cases.ts";
 
 Deno.test("encodeRequest() writes what PyTorch's client writes", () => {
   for (const [hex, request] of REQUESTS) {

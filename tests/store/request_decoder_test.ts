@@ -5,7 +5,7 @@ import { DEFAULT_LIMITS } from "../../lib/store/limits.ts";
 import { OutputQueue } from "../../lib/store/output_queue.ts";
 import { RequestDecoder } from "../../lib/store/request_decoder.ts";
 import { type Dialect, HANDSHAKE, PeerError, type Request } from "../../lib/store/wire.ts";
-import { fuzzDecoder, randomRequest } from "./fuzzing.ts";
+import { randomRequest } from "./random_request.ts";
 import { fromHex, HANDSHAKE_HEX, REQUESTS, WAYS_TO_CUT } from "./wire_cases.ts";
 
 /** All requests of `pieces`; each piece is wiped after use, as a host's buffer is. */
@@ -152,8 +152,4 @@ Deno.test("RequestDecoder gives out the same, however the bytes are cut", () => 
     }
     assertEquals(decode(new RequestDecoder(DEFAULT_LIMITS), pieces), requests);
   }
-});
-
-Deno.test("RequestDecoder survives generated, cut and mutated input within its limits", () => {
-  fuzzDecoder(new Prng(1), 20_000);
 });

@@ -1,5 +1,7 @@
 /** Requests and replies with the bytes that PyTorch 2.15's client and server put on the wire for them. */
 
+import { concat } from "../../lib/core/bytes.ts";
+import type { OutputQueue } from "../../lib/store/output_queue.ts";
 import type { Reply, Request } from "../../lib/store/wire.ts";
 
 export const HANDSHAKE_HEX = "00 cef7853c";
@@ -71,3 +73,14 @@ export const WAYS_TO_CUT: Readonly<Record<string, (bytes: Uint8Array) => Uint8Ar
     bytes,
   ) => [bytes.subarray(0, bytes.length - 1), bytes.subarray(bytes.length - 1)],
 };
+
+/** Takes all that is to be written. */
+export function written(output: OutputQueue): Uint8Array<ArrayBuffer> {
+  const pieces: Uint8Array[] = [];
+  while (output.length > 0) {
+    const piece = output.peek().slice();
+    pieces.push(piece);
+    output.advance(piece.length);
+  }
+  return concat(pieces);
+}
