@@ -88,7 +88,7 @@ export type InitiatorEnd =
   /** Never welcomed; `problem`: what the last attempt met. */
   | { readonly kind: "unreachable"; readonly problem: string; readonly attempts: number };
 
-/** Between two attempts; what lies between grows and varies by chance. */
+/** Between two attempts; varies by chance, and grows so that a pause is at most a fifth of the time that was waited. */
 const PAUSE_MS_MIN = 10;
 const PAUSE_MS_MAX = 1000;
 
@@ -314,8 +314,8 @@ export class ControlInitiator {
   #retry(problem: string, now: InstantMs): void {
     this.#lastProblem = problem;
     this.#deadlines.clear("attempt");
-    const pauseMs = this.#pauseMs / 2 + this.#options.prng.below(this.#pauseMs / 2);
-    this.#pauseMs = Math.min(2 * this.#pauseMs, PAUSE_MS_MAX);
+    const pauseMs = this.#pauseMs * (1 - this.#options.prng.below(512) / 1024);
+    this.#pauseMs = Math.min(1.25 * this.#pauseMs, PAUSE_MS_MAX);
     this.#deadlines.set("pause", now + pauseMs);
     if (this.#state === "connecting") this.#effects.push({ kind: "attemptFailed", problem });
   }

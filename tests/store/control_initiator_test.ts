@@ -121,9 +121,9 @@ Deno.test("ControlInitiator tries again, ever more slowly, until its time is ove
   });
   assertEquals(now, 5000);
   assert(
-    pauses.every((pause, index) => pause >= Math.min(5 * 2 ** index, 500) || index === pauses.length - 1),
+    pauses.every((pause, index) => pause >= Math.min(5 * 1.25 ** index, 500) || index === pauses.length - 1),
   );
-  assert(pauses.every((pause) => pause <= 1000) && connection < 20, `${pauses}`);
+  assert(pauses.every((pause) => pause <= 1000) && connection < 40, `${pauses}`);
   assertEquals(it.nextWakeup(), undefined);
   assertEquals(it.step({ kind: "send", message: saying("x") }, now), []);
 });
