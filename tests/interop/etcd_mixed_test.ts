@@ -194,9 +194,9 @@ etcdTest("etcd: a closed job lets nobody in, and says what to do; a wait has its
     assertEquals(await late[0]!.code, 1);
     assertStringIncludes(late[0]!.output, "delete /torchelastic/p2p/run_job in etcd");
     await using other = await EtcdMembers.start();
-    late.push(startOurs(other, "etcd", "true", "--nnodes=2", "--rdzv-conf=timeout=1"));
+    late.push(startOurs(other, "etcd", "true", "--nnodes=2", "--rdzv-conf=timeout=5"));
     assertEquals(await late[1]!.code, 1);
-    assertStringIncludes(late[1]!.output, "Waited 1 s for 1 more node, in vain");
+    assertStringIncludes(late[1]!.output, "Waited 5 s for 1 more node, in vain");
   } finally {
     await disposed(first, second, ...late);
   }
