@@ -1,7 +1,6 @@
 /** What a node brings to its meeting with the others: settings, what it says of itself, the secret; and how it words things. */
 
 import { unreachable } from "../core/assert.ts";
-import { utf8 } from "../core/bytes.ts";
 import { SystemError } from "../core/errors.ts";
 import type { LaunchPlan, MeetingPlan } from "../options/launch_plan.ts";
 import type { LinkEnd } from "../rendezvous/fleet_events.ts";
@@ -111,10 +110,10 @@ export async function readSecret({ secretPath }: MeetingPlan): Promise<ControlSe
   const given = Deno.env.get(SECRET_VARIABLE);
   // The workers have no use for it.
   Deno.env.delete(SECRET_VARIABLE);
-  if (secretPath === null) return given ? new ControlSecret(utf8(given)) : null;
+  if (secretPath === null) return ControlSecret.of(given ?? "");
   try {
-    const secret = (await Deno.readTextFile(secretPath)).trim();
-    if (secret !== "") return new ControlSecret(utf8(secret));
+    const secret = ControlSecret.of(await Deno.readTextFile(secretPath));
+    if (secret !== null) return secret;
   } catch (error) {
     throw new SystemError(`Cannot read the job's secret from ${secretPath}: ${(error as Error).message}`);
   }

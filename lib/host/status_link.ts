@@ -1,6 +1,5 @@
 /** Asks the host of a job on another machine how the job stands, over the control channel at the job's endpoint. */
 
-import { utf8 } from "../core/bytes.ts";
 import { VERSION } from "../core/version.ts";
 import { viewerId } from "../store/control_identity.ts";
 import { ControlSecret } from "../store/control_secret.ts";
@@ -26,7 +25,6 @@ export class StatusLink implements StatusAsker {
 
   /** `address`: HOST:PORT. */
   constructor(address: string) {
-    const given = Deno.env.get(SECRET_VARIABLE);
     this.#link = new ControlLink({
       ...splitAddress(address),
       self: {
@@ -38,7 +36,7 @@ export class StatusLink implements StatusAsker {
         settingsHash: "",
         settingsText: "",
       },
-      secret: given ? new ControlSecret(utf8(given)) : null,
+      secret: ControlSecret.of(Deno.env.get(SECRET_VARIABLE) ?? ""),
       heartbeat: HEARTBEAT,
       connectMs: CONNECT_MS,
       onEvent: (event) => this.#onEvent(event),

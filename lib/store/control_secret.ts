@@ -25,6 +25,12 @@ export class ControlSecret {
     this.#secret = secret;
   }
 
+  /** As a file or a variable has it, which may end with a newline on one node and not on another; null: it is empty. */
+  static of(text: string): ControlSecret | null {
+    const secret = text.trim();
+    return secret === "" ? null : new ControlSecret(utf8(secret));
+  }
+
   prove(subject: ProofSubject): Uint8Array {
     const { role, initiatorNonce, acceptorNonce, jobId, nodeId } = subject;
     const texts = [`muster control channel, ${role}`, jobId, nodeId].map(utf8);

@@ -49,3 +49,9 @@ Deno.test("ControlSecret.isProof() refuses a proof of anything else", () => {
   const otherSecret = new ControlSecret(utf8("correct horse battery stapl"));
   assertEquals(secret.isProof(otherSecret.prove(SUBJECT), SUBJECT), false);
 });
+
+Deno.test("ControlSecret.of() is the same with and without the newline that files and variables may end with", () => {
+  const proof = ControlSecret.of("correct horse battery staple\n")!.prove(SUBJECT);
+  assertEquals(secret.isProof(proof, SUBJECT), true);
+  assertEquals([ControlSecret.of(""), ControlSecret.of(" \n")], [null, null]);
+});
