@@ -222,6 +222,8 @@ async function withLoad(
 ): Promise<void> {
   const { result, end } = startLoad({ ...load, port: server.port, seconds: SECONDS });
   await result;
+  // A client that comes last is answered last: then the server has taken all others, and not only the system.
+  await runLoad({ port: server.port, load: "ping", clients: 1, inFlight: 1, seconds: 0.1 });
   await body();
   await end();
 }
