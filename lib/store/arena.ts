@@ -29,6 +29,8 @@ export class Arena {
   readonly #onMove: (from: number, to: number) => void;
   /** A segment of no bytes is free. */
   readonly #segments: Uint8Array[] = [];
+  /** Of the same bytes. */
+  readonly #views: DataView[] = [];
   /** Units of each segment that are taken, holes included, and those that live. */
   readonly #taken: number[] = [];
   readonly #living: number[] = [];
@@ -54,6 +56,11 @@ export class Arena {
   /** The buffer in which the record at `place` lies, until the next `allocate` or `release`. */
   bytesAt(place: number): Uint8Array {
     return this.#segments[place >>> SEGMENT_SHIFT]!;
+  }
+
+  /** As `bytesAt`: for those who copy several bytes at a time. */
+  viewAt(place: number): DataView {
+    return this.#views[place >>> SEGMENT_SHIFT]!;
   }
 
   /** Where in `bytesAt(place)` the record's own bytes begin. */
@@ -120,7 +127,7 @@ export class Arena {
       while (length < needed) length *= 2;
       const larger = new Uint8Array(length);
       larger.set(segment);
-      this.#segments[head] = larger;
+      this.#setSegment(head, larger);
       return;
     }
     this.#begin(this.#spare ?? new Uint8Array(SEGMENT_BYTES));
@@ -130,8 +137,13 @@ export class Arena {
 
   #begin(segment: Uint8Array): void {
     this.#head = this.#free.pop() ?? this.#segments.length;
-    this.#segments[this.#head] = segment;
+    this.#setSegment(this.#head, segment);
     this.#taken[this.#head] = this.#living[this.#head] = 0;
+  }
+
+  #setSegment(index: number, segment: Uint8Array): void {
+    this.#segments[index] = segment;
+    this.#views[index] = new DataView(segment.buffer);
   }
 
   /** Frees a segment, not the head, that is more than half holes. What lives in two such fits into one. */
@@ -146,7 +158,7 @@ export class Arena {
       this.bytesAt(to).set(segment.subarray(at, at + bytes), start);
       this.#onMove(from, to);
     });
-    this.#segments[index] = NOTHING;
+    this.#setSegment(index, NOTHING);
     this.#taken[index] = this.#living[index] = 0;
     this.#free.push(index);
     if (segment.length === SEGMENT_BYTES) this.#spare = segment;

@@ -99,6 +99,11 @@ export class ByteMap {
     return value;
   }
 
+  /** Of the bytes of `wireAt` where there is no block. */
+  viewAt(place: number): DataView {
+    return this.#arena.viewAt(place);
+  }
+
   /** What a long value lies in; undefined: it is not long. */
   blockAt(place: number): Block | undefined {
     const number = readUint32(this.#arena.bytesAt(place), this.#lengthOffset(place) + 4);

@@ -15,15 +15,22 @@ import type { Value } from "./wire.ts";
 const BUFFER_BYTES = 8192;
 /** From this length on a value is not copied into the buffer. */
 const REFERENCED_BYTES_MIN = 4096;
+/** Up to here a loop costs less than a view for `set`. */
+const LOOP_BYTES_MAX = 256;
 /** Pieces that were written and stay in the list before it is cut: cutting costs as much as what remains. */
 const TAKEN_KEPT_MAX = 256;
-const NOTHING = new Uint8Array(0);
 /** Of every queue that has none; never changed. */
 const NO_PIECES: (Uint8Array | Block)[] = [];
 const NUMBER_BYTES = 8;
 /** Buffers kept for the next use: making one costs as much as ten small replies. */
 const SPARE_BUFFERS_MAX = 64;
-const spareBuffers: Uint8Array[] = [];
+const spareBuffers: Buffer[] = [];
+const NO_BUFFER: Buffer = newBuffer(0);
+
+interface Buffer {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
 
 export class OutputQueue {
   /** Whole pieces, before what is in `#tail`. */
@@ -31,7 +38,9 @@ export class OutputQueue {
   #pieceIndex = 0;
   /** Written part of the first piece. */
   #pieceStart = 0;
-  #tail: Uint8Array = NOTHING;
+  #buffer = NO_BUFFER;
+  /** The bytes of `#buffer`. */
+  #tail = NO_BUFFER.bytes;
   #tailStart = 0;
   #tailEnd = 0;
   #length = 0;
@@ -88,11 +97,11 @@ export class OutputQueue {
     if (this.#length === 0) {
       // An idle connection keeps nothing.
       if (this.#tail.length === BUFFER_BYTES && spareBuffers.length < SPARE_BUFFERS_MAX) {
-        spareBuffers.push(this.#tail);
+        spareBuffers.push(this.#buffer);
       }
       this.#pieces = NO_PIECES;
       this.#pieceIndex = 0;
-      this.#tail = NOTHING;
+      this.#use(NO_BUFFER);
       this.#tailStart = this.#tailEnd = 0;
     }
   }
@@ -153,6 +162,20 @@ export class OutputQueue {
     copySpan(this.#tail, at, span);
   }
 
+  /** A copy of what lies from `start` to `end`, several bytes at a time: one by one a short value takes a third of a GET. */
+  copyView(source: DataView, start: number, end: number): void {
+    const at = this.#reserve(end - start);
+    if (end - start > LOOP_BYTES_MAX) {
+      this.#tail.set(new Uint8Array(source.buffer, start, end - start), at);
+      return;
+    }
+    const target = this.#buffer.view;
+    const shift = at - start;
+    let index = start;
+    for (; index + 8 <= end; index += 8) target.setBigUint64(index + shift, source.getBigUint64(index));
+    for (; index < end; index++) target.setUint8(index + shift, source.getUint8(index));
+  }
+
   /** `bytes` as they are; they must not change any more. */
   raw(bytes: Uint8Array): void {
     this.#seal();
@@ -172,15 +195,18 @@ export class OutputQueue {
   #reserve(count: number): number {
     if (this.#tail.length - this.#tailEnd < count) {
       this.#seal();
-      this.#tail = count > BUFFER_BYTES
-        ? new Uint8Array(count)
-        : spareBuffers.pop() ?? new Uint8Array(BUFFER_BYTES);
+      this.#use(count > BUFFER_BYTES ? newBuffer(count) : spareBuffers.pop() ?? newBuffer(BUFFER_BYTES));
       this.#tailStart = this.#tailEnd = 0;
     }
     const at = this.#tailEnd;
     this.#tailEnd += count;
     this.#length += count;
     return at;
+  }
+
+  #use(buffer: Buffer): void {
+    this.#buffer = buffer;
+    this.#tail = buffer.bytes;
   }
 
   /** Ends the buffer's current piece; what is left of the buffer is used on. */
@@ -206,4 +232,9 @@ export class OutputQueue {
 
 function bytesOf(piece: Uint8Array | Block): Uint8Array {
   return piece instanceof Block ? piece.bytes : piece;
+}
+
+function newBuffer(length: number): Buffer {
+  const bytes = new Uint8Array(length);
+  return { bytes, view: new DataView(bytes.buffer) };
 }

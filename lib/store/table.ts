@@ -158,8 +158,9 @@ export class Table {
     const place = this.#values.find(key);
     if (place === NONE) return output.uint53(0);
     const block = this.#values.blockAt(place);
-    if (block === undefined) output.copy(this.#values.wireAt(place));
-    else output.block(block);
+    if (block !== undefined) return output.block(block);
+    const { start, end } = this.#values.wireAt(place);
+    output.copyView(this.#values.viewAt(place), start, end);
   }
 
   /** SET without a request. Throws as `apply` does. */

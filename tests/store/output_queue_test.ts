@@ -139,3 +139,21 @@ Deno.test("OutputQueue tells how often a block is still to be sent", () => {
   other.advance(5000);
   assertEquals(block.readers, 0);
 });
+
+Deno.test("OutputQueue.copyView() copies any length from anywhere to anywhere", () => {
+  const source = Uint8Array.from({ length: 1000 }, (_, index) => index * 7);
+  const view = new DataView(source.buffer);
+  for (let length = 0; length < 300; length++) {
+    const output = new OutputQueue();
+    for (let before = 0; before < length % 9; before++) output.uint8(before);
+    const start = (length * 5) % 13;
+    output.copyView(view, start, start + length);
+    output.uint8(255);
+    const expected = [
+      ...Array.from({ length: length % 9 }, (_, n) => n),
+      ...source.subarray(start, start + length),
+      255,
+    ];
+    assertEquals([...output.peek()], expected);
+  }
+});
