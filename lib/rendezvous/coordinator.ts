@@ -347,8 +347,11 @@ export class Coordinator {
         return this.#end(failedWith(EXIT_CODES.workerFailed, text), now);
       }
       case "lastCall": {
+        this.#gathering.endLastCall();
         const { forming } = this.#gathering.decide(now);
-        if (this.#round === null && forming.kind !== "too-few") this.#form(forming.size, now);
+        // Those who are here are waited for all the same: their workers may be alive.
+        const isTime = forming.kind === "form" || forming.kind === "wait" && forming.lastCall === "first";
+        if (this.#round === null && isTime) this.#form(forming.size, now);
         return;
       }
       case "right":

@@ -37,16 +37,16 @@ export class FleetNode {
   #candidates: readonly string[];
   #candidate = 0;
   readonly #succession: Succession;
-  /** As the host: nodes of the last round. */
+  /** Of the last round, as the host. */
   #seats: readonly string[] = [];
   /** Of the host that was last known. */
   #epoch = 0;
   /** Node id of the host that was lost, if it is proved dead. */
   #deadHost: string | null = null;
-  /** It has had a seat in a round. */
   #wasSeated = false;
   #leaving: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
-  #lastProblem = "";
+  readonly #problems = new Map<string, string>();
+  #failure = "";
   /** Where the others reach this node, as the host before knew it. */
   #selfAddress: string | null = null;
   /** Node id of the host that this node has or had a session with. */
@@ -292,8 +292,8 @@ export class FleetNode {
 
   #onLinkFailed(problem: string, now: InstantMs): void {
     const until = this.#deadlines.get("search");
-    if (problem === this.#lastProblem || until === undefined) return;
-    this.#lastProblem = problem;
+    if (problem === this.#problems.get(this.#address) || until === undefined) return;
+    this.#problems.set(this.#address, problem);
     const waiting = waitingForHost(this.#address, problem, until - now, this.#options.settings);
     this.#news({ kind: "waiting", waiting });
   }
@@ -309,7 +309,7 @@ export class FleetNode {
     if (end.kind === "refused" && !wasLinked) {
       return this.#fail(`The host at ${this.#address} refused this node: it ${end.text}`);
     }
-    this.#lastProblem = end.text;
+    this.#problems.set(this.#address, end.text);
     if (!wasLinked) return this.#tryNext(now);
     this.#onHostLost(end, now);
   }
@@ -325,7 +325,7 @@ export class FleetNode {
     if (!canGoOn && this.#wasSeated) {
       if (this.#agent.kind !== "in-round") return this.#fail(text);
       this.#candidates = [];
-      this.#lastProblem = text;
+      this.#failure = text;
       return this.#loseRound(text);
     }
     if (canGoOn) {
@@ -366,7 +366,7 @@ export class FleetNode {
 
   #afterLostRound(now: InstantMs): void {
     if (this.#leaving !== null && this.#role === "guest") return this.#leaveAsGuest(this.#leaving, now);
-    if (this.#role === "guest" && this.#candidates.length === 0) return this.#fail(this.#lastProblem);
+    if (this.#role === "guest" && this.#candidates.length === 0) return this.#fail(this.#failure);
     this.#news({ kind: "go-on", text: null, verdict: null });
   }
 
@@ -375,7 +375,7 @@ export class FleetNode {
     const isStandby = this.#succession.place !== null;
     if (isStandby && this.#candidate >= this.#candidates.length) return this.#takeOver(now);
     if (this.#candidates.length > 1 || isStandby) this.#connect();
-    else this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));
+    else this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#problems));
   }
 
   #say(text: string): void {
@@ -391,7 +391,7 @@ export class FleetNode {
     for (const name of this.#deadlines.takeDue(now)) {
       if (name === "stop serving") this.#effects.push({ kind: "stop-serving" });
       else if (name === "search") {
-        this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#lastProblem));
+        this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#problems));
       } else if (this.#leaving !== null) this.#end(stoppedBy(this.#leaving.signal));
     }
     this.#toCoordinator({ kind: "wakeup" }, now);

@@ -22,21 +22,22 @@ export interface FormingSituation {
   readonly dead: ReadonlySet<string>;
   /** No round was formed before, neither here nor by another host. */
   readonly isFirst: boolean;
-  /** This host has taken the job over and has not formed a round yet. */
+  /** This host has taken the job over, and waits for those who may come over too. */
   readonly isTakeover: boolean;
-  /** Somebody is here who has not joined yet. */
-  readonly isAnyPending: boolean;
+  /** Who is here and has not joined yet. */
+  readonly pending: readonly string[];
 }
 
 export function decideForming(situation: FormingSituation): Forming {
-  const { settings, ready, mayForm, before, dead, isFirst, isTakeover, isAnyPending } = situation;
+  const { settings, ready, mayForm, before, dead, isFirst, isTakeover, pending } = situation;
   const size = mayForm ? roundSize(ready.length, settings) : null;
   if (size === null) return { kind: "too-few" };
-  if (ready.length >= settings.nodesMax) return { kind: "form", size };
-  if (isFirst) return { kind: "wait", size, lastCall: "first" };
-  // Those who are known to be gone are not waited for, only those who are here or may still come over.
+  const isFull = ready.length >= settings.nodesMax;
+  if (isFirst) return isFull ? { kind: "form", size } : { kind: "wait", size, lastCall: "first" };
+  // Those who are known to be gone are not waited for, only those who may still come over.
   const here = new Set(ready.map(({ nodeId }) => nodeId));
-  const haveAllComeOver = before.every((nodeId) => here.has(nodeId) || dead.has(nodeId));
+  const haveAllComeOver = isFull || before.every((nodeId) => here.has(nodeId) || dead.has(nodeId));
   if (isTakeover && !haveAllComeOver) return { kind: "wait", size, lastCall: "takeover" };
-  return isAnyPending ? { kind: "wait", size, lastCall: null } : { kind: "form", size };
+  // Workers of an earlier round may be alive with whoever is here and has not joined.
+  return pending.length > 0 ? { kind: "wait", size, lastCall: null } : { kind: "form", size };
 }

@@ -29,7 +29,7 @@ export class Gathering {
   #record: JobRecord;
   /** Number of the round that is proposed next. */
   #nextRound: number;
-  /** The job came from another host, and this one has not formed a round yet. */
+  /** The job came from another host, and this one waits for those who may come over too. */
   #isTakeover: boolean;
   /** Those who were ready at the last decision don't give the right to form a round. */
   #lacksRight = false;
@@ -116,7 +116,7 @@ export class Gathering {
       dead: this.#ballot.dead,
       isFirst: this.#nextRound === 0,
       isTakeover: this.#isTakeover,
-      isAnyPending: pending.length > 0,
+      pending,
     });
     return { forming, rightAt: right.kind === "later" ? right.at : null };
   }
@@ -138,6 +138,11 @@ export class Gathering {
       : [{ kind: "say", level: "warning", text: doubleRankText(double) }];
     const proposals = tellProposal(record, this.#ballot.bases, { nodeIds, able });
     return { round, nodes, effects: [...warnings, ...proposals] };
+  }
+
+  /** Those who have not come over from the host before are waited for no longer. */
+  endLastCall(): void {
+    this.#isTakeover = false;
   }
 
   isAsked(nodeId: string): boolean {

@@ -94,14 +94,24 @@ export function waitingForHost(
   };
 }
 
-/** Why a guest gives up; `problem`: what the last attempt met, a clause without subject; "": nothing is known. */
-export function hostNotFound(addresses: readonly string[], joinMs: number, problem: string): string {
-  const tried = `Waited ${durationText(joinMs)} for the job's host at ${addresses.join(", ")}`;
+/** Why a guest gives up; `problems`: what the last attempt at each met, clauses without subject. */
+export function hostNotFound(
+  addresses: readonly string[],
+  joinMs: number,
+  problems: ReadonlyMap<string, string>,
+): string {
+  const waited = `Waited ${durationText(joinMs)} for the job's host`;
+  const [only = ""] = addresses;
   const hint = "the node with that address hosts it; where no node has it, rdzv-conf is_host=1 names one";
-  return problem === "" ? tried : `${tried}: it ${problem} (${hint})`;
+  if (addresses.length > 1) {
+    const tried = addresses.map((address) => `${address} ${problems.get(address) ?? "did not answer"}`);
+    return `${waited}: ${tried.join("; ")} (${hint})`;
+  }
+  const problem = problems.get(only);
+  return problem === undefined ? `${waited} at ${only}` : `${waited} at ${only}: it ${problem} (${hint})`;
 }
 
-/** Why a node gives up for which nobody was elected; `problem` as above. */
+/** Why a node gives up for which nobody was elected; `problem`: a clause, "": nothing is known. */
 export function hostNotElected(electorate: string, joinMs: number, problem: string): string {
   const waited = `Waited ${durationText(joinMs)} for a host of the job by ${electorate}`;
   return problem === "" ? waited : `${waited}: ${problem}`;

@@ -546,3 +546,14 @@ Deno.test("A node that is lost after its workers ended well costs nothing, also 
   job.come("d", "e");
   assertEquals([job.world, job.restarts], ["ade", 0]);
 });
+
+Deno.test("Who takes over waits for those who are here and have not ended their workers, however long that takes", () => {
+  const chain = [{ epoch: 8, hostId: "a", round: 4, restarts: 0, seats: ["a", "b", "c", "d", "e"] }];
+  const job = new ScriptedJob({ nodesMin: 3, nodesMax: 5, failover: true }, { host: node("b"), chain });
+  job.come("c", "d");
+  job.arrive(node("e"));
+  job.later(20_000);
+  assertEquals(job.world, null, "workers of e are alive");
+  job.join("e");
+  assertEquals(job.world, "bcde");
+});

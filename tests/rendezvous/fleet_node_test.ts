@@ -209,3 +209,33 @@ Deno.test("A stand-by that accepted a round which perhaps never began takes over
     assertEquals(kinds(effects).includes("serve"), record !== null);
   }
 });
+
+Deno.test("A guest that finds no host says what it met at each of the places", () => {
+  for (const count of [1, 2]) {
+    const places = ["10.0.0.1:29400", "10.0.0.2:29400"].slice(0, count);
+    const settings = { ...SETTINGS_HERE, joinMs: 30_000 };
+    const machine = new FleetNode({
+      ...{ settings, info: node("g"), candidates: places, silenceMs: 15_000, stopMs: 30_000 },
+      ...{ selfAddress: null, fallbackAddress: "127.0.0.1" },
+    });
+    machine.step({ kind: "start", role: "guest" }, 0);
+    machine.step({ kind: "link-failed", problem: "can't be reached: no route to host" }, 0);
+    if (count === 2) {
+      machine.step({ kind: "link-ended", end: { kind: "unreachable", text: "does not answer" } }, 3_000);
+    }
+    if (count === 2) {
+      machine.step({ kind: "link-failed", problem: "can't be reached: connection refused" }, 4_000);
+    }
+    const [last] = machine.step({ kind: "wakeup" }, 30_000).flatMap((effect) =>
+      effect.kind === "news" && effect.news.kind === "job-over" ? [effect.news.outcome.text] : []
+    );
+    const hint = "the node with that address hosts it; where no node has it, rdzv-conf is_host=1 names one";
+    assertEquals(
+      last,
+      count === 1
+        ? `Waited 30 s for the job's host at 10.0.0.1:29400: it can't be reached: no route to host (${hint})`
+        : "Waited 30 s for the job's host: 10.0.0.1:29400 does not answer; " +
+          `10.0.0.2:29400 can't be reached: connection refused (${hint})`,
+    );
+  }
+});

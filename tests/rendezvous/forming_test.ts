@@ -14,7 +14,7 @@ function decide(ready: string, changes: Partial<FormingSituation> = {}) {
     dead: new Set(),
     isFirst: true,
     isTakeover: false,
-    isAnyPending: false,
+    pending: [],
     ...changes,
   });
 }
@@ -33,7 +33,14 @@ Deno.test("The first round waits for the last call unless MAX are here", () => {
 Deno.test("Later rounds wait for those who are here and have not joined yet, for nobody else", () => {
   const later = { isFirst: false, before: [..."abc"] };
   assertEquals(decide("ab", later), { kind: "form", size: 2 });
-  assertEquals(decide("ab", { ...later, isAnyPending: true }), { kind: "wait", size: 2, lastCall: null });
+  assertEquals(decide("ab", { ...later, pending: ["x"] }), { kind: "wait", size: 2, lastCall: null });
+});
+
+Deno.test("Whoever is here is waited for even if MAX are ready, since it may have workers of an earlier round", () => {
+  assertEquals(decide("abcd", { isFirst: false, before: [..."abce"], pending: ["e"] }), {
+    ...{ kind: "wait", size: 4, lastCall: null },
+  });
+  assertEquals(decide("abcd", { pending: ["x"] }), { kind: "form", size: 4 });
 });
 
 Deno.test("A new host waits for those who may still come over, not for the dead", () => {

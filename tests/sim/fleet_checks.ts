@@ -151,9 +151,24 @@ export class FleetChecks {
 
   onHostEffect(hosting: Hosting, effect: FleetEffect): void {
     const self = this.#launchers.find(({ process }) => process === hosting.process)!.nodeId;
+    const said = effect.kind === "news" ? effect.news : effect.kind === "tell" ? effect.message : null;
+    if (said?.kind === "serve-store") this.#onFormed(hosting, said.round, [self, ...hosting.guests]);
     if (effect.kind === "news" && effect.news.kind === "round") this.#onSeat(hosting, self, effect.news.seat);
     if (effect.kind === "tell" && effect.message.kind === "round") {
       this.#onSeat(hosting, effect.nodeId, effect.message.seat);
+    }
+  }
+
+  /** A host begins a round: nothing of the one before may be alive with anybody who has a session with it. */
+  #onFormed(hosting: Hosting, round: number, nodeIds: readonly string[]): void {
+    for (const nodeId of nodeIds) {
+      const launcher = this.#launchers.findLast((one) => one.nodeId === nodeId && one.isAlive);
+      if (launcher?.hosting?.lineage !== hosting.lineage) continue;
+      const left = launcher.workers.filter(({ isAlive, unkillable }) => isAlive && !unkillable);
+      assert(
+        left.length === 0,
+        `round ${round} begins beside ${left.length} processes of round ${launcher.round} of ${nodeId}`,
+      );
     }
   }
 

@@ -46,6 +46,8 @@ export interface Hosting {
   /** A job's hosts, each of which took over from another of them, have one; who begins anew has another. */
   readonly lineage: number;
   readonly isTakeover: boolean;
+  /** Node ids of those who have a session with it. */
+  readonly guests: ReadonlySet<string>;
 }
 
 export interface GlueParts {
@@ -79,6 +81,7 @@ export class SimFleet {
   #role: "host" | "guest" = "guest";
   #port: Port | null;
   #nextPort: Port | null = null;
+  readonly #guests = new Set<string>();
   /** Of the host that this node is or was a guest of. */
   #lastHosting: Hosting | null = null;
 
@@ -159,6 +162,7 @@ export class SimFleet {
         this.#server?.close();
         this.#server = null;
         this.#hosting = null;
+        this.#guests.clear();
         this.#port = this.#nextPort;
         this.#nextPort = null;
         return;
@@ -221,6 +225,7 @@ export class SimFleet {
     this.#role = "guest";
     this.#hosting = {
       ...{ id: hostings.length, process, lineage, isTakeover: lineage !== hostings.length },
+      guests: this.#guests,
       get epoch() {
         return node.epoch;
       },
@@ -241,6 +246,7 @@ export class SimFleet {
       case "joined": {
         const { nodeId } = event.peer;
         if (nodeId === this.#parts.info.nodeId) return this.#server?.loop.post({ kind: "end", nodeId });
+        this.#guests.add(nodeId);
         const [from, to] = pipe!.sides;
         return this.#loop.post({
           ...{ kind: "arrived", nodeId },
@@ -253,6 +259,7 @@ export class SimFleet {
         return;
       }
       case "ended":
+        this.#guests.delete(event.nodeId);
         return this.#loop.post({
           kind: "gone",
           nodeId: event.nodeId,
