@@ -35,7 +35,9 @@ const FAREWELL_LOOK_MS = 50;
 const TORCHRUN_JOINS = "torchrun's agents take part in the job";
 /** A host of ours that ends at the wrong moment looks like a store alone, once. */
 const LONE_SIGHTS = 2;
-const HANG_UP_MS = 500;
+/** A store alone hangs up at once. */
+const HANG_UP_MS_MIN = 200;
+const HANG_UP_ROUND_TRIPS = 4;
 
 class SwitchingMeeting implements Meeting {
   #fleet: Meeting | null = null;
@@ -166,9 +168,11 @@ class SwitchingMeeting implements Meeting {
     try {
       const client = await StoreClient.connect({ host, port, timeoutMs: PROBE_MS, keyPrefix: "" });
       const sign = this.#isStatic ? NODES_KEY : `/torch.rendezvous.${this.#parts.plan.jobId}`;
+      const askedAt = performance.now();
       const isShared = await client.check([sign]);
       client.close();
-      const isLone = !this.#isStatic && await isLoneStore(host, port);
+      const hangUpMs = Math.max(HANG_UP_MS_MIN, HANG_UP_ROUND_TRIPS * (performance.now() - askedAt));
+      const isLone = !this.#isStatic && await isLoneStore(host, port, hangUpMs);
       this.#loneSights = isLone ? this.#loneSights + 1 : 0;
       if (this.#isClosed) return;
       if (isShared || this.#loneSights === LONE_SIGHTS) {
@@ -212,7 +216,7 @@ class SwitchingMeeting implements Meeting {
  * Whether the store at this place is `muster store`, where nodes can meet as torchrun's agents do: it hangs up on our
  * greeting at once. A host of ours waits for more, PyTorch's servers leave it unanswered.
  */
-async function isLoneStore(hostname: string, port: number): Promise<boolean> {
+async function isLoneStore(hostname: string, port: number, hangUpMs: number): Promise<boolean> {
   const socket = await Deno.connect({ hostname, port, autoSelectFamily: true }).catch(() => null);
   if (socket === null) return false;
   let isOver = false;
@@ -220,7 +224,7 @@ async function isLoneStore(hostname: string, port: number): Promise<boolean> {
     if (!isOver) socket.close();
     isOver = true;
   };
-  const timer = setTimeout(close, HANG_UP_MS);
+  const timer = setTimeout(close, hangUpMs);
   try {
     await socket.write(CONTROL_PREAMBLE);
     return await socket.read(new Uint8Array(1)) === null;
