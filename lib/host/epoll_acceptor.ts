@@ -78,9 +78,8 @@ export class EpollAcceptor implements EpollHandler {
     for (let accepted = 0; accepted < ACCEPTED_MAX; accepted++) {
       this.#addressLength[0] = SOCKET_ADDRESS_BYTES;
       const { calls } = this.#reactor;
-      const descriptor = calls.accept4(
-        ...[this.#descriptor, this.#address, this.#addressLength, SOCK_NONBLOCK_CLOEXEC] as const,
-      );
+      const length = this.#addressLength;
+      const descriptor = calls.accept4(this.#descriptor, this.#address, length, SOCK_NONBLOCK_CLOEXEC);
       if (descriptor < 0) return this.#onRefused();
       this.#isStarved = false;
       this.serve(descriptor, PackedAddress.read(this.#address));

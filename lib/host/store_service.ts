@@ -64,7 +64,7 @@ const SILENCE_MS = 20;
 const NOT_ADMITTED = "is not from an admitted address";
 
 /** Connections kept for peers to come, or that come back from rest. */
-const SPARES_MAX = 256;
+const SPARES_MAX = 1024;
 
 type ActivePeer = StorePeer & { readonly connection: StoreConnection };
 type Timer = ReturnType<typeof setTimeout>;
@@ -299,6 +299,8 @@ export class StoreService {
   }
 
   #stopWaitingForSilence(peer: StorePeer): void {
+    // Else there would be a call to the runtime for every connection that closes.
+    if (!this.#silenceTimers.has(peer)) return;
     clearTimeout(this.#silenceTimers.get(peer));
     this.#silenceTimers.delete(peer);
   }
