@@ -49,6 +49,8 @@ export function linkEnd(end: Extract<ControlLinkEvent, { kind: "ended" }>["end"]
   switch (end.kind) {
     case "hostIsGone":
       return { kind: "dead", text: endText(end) };
+    case "goodbye":
+      return { kind: "left", text: endText(end) };
     case "refused":
       return { kind: "refused", text: end.refusal.detail };
     case "unreachable":

@@ -112,6 +112,11 @@ export class Ballot {
     return !this.#options.isOn || memory === undefined || this.#isKnown(memory.latest);
   }
 
+  /** Whether a node that is here has not been started again, as far as is known. */
+  isSame(nodeId: string): boolean {
+    return !this.#options.isOn || this.#memories.has(nodeId);
+  }
+
   /** Whether those who are ready give the right to form the next round; of those who are `pending` nothing is known. */
   right(ready: readonly string[], pending: readonly string[], now: InstantMs): Right {
     let right = GRANTED;

@@ -220,12 +220,12 @@ export class Coordinator {
   }
 
   #form(size: number, now: InstantMs): void {
-    const { maxRestarts } = this.#options.settings;
-    // The loss of the host before was one too many.
-    if (this.#gathering.record.restarts > maxRestarts) {
-      return this.#end(failedWith(EXIT_CODES.workerFailed, hostLostText(maxRestarts)), now);
+    const proposal = this.#gathering.propose(size);
+    if (proposal === null) {
+      const text = hostLostText(this.#options.settings.maxRestarts);
+      return this.#end(failedWith(EXIT_CODES.workerFailed, text), now);
     }
-    const { round: number, nodes, effects } = this.#gathering.propose(size);
+    const { round: number, nodes, effects } = proposal;
     for (const name of OF_FORMING) this.#deadlines.clear(name);
     const round = this.#round = new Round(number, nodes);
     const { seats } = round;

@@ -40,6 +40,8 @@ export class ElectedNode {
   /** It is host no longer, but still listens: a port that is closed is taken for the proof that nothing is alive here. */
   #isMute = false;
   #deadHostId: string | null = null;
+  /** The last host handed the job over. */
+  #hasHostLeft = false;
   #hasResigned = false;
   #leaving: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
   #lastProblem = "";
@@ -211,7 +213,8 @@ export class ElectedNode {
     this.#loseRound("This node hosts the job now", now);
     if (this.#isOver) return;
     const chain = previous === null ? [] : [previous];
-    const from = { epoch, chain, deadHost: this.#deadHostId, wasHostLost: false, selfId: info.nodeId };
+    const wasHostLost = previous !== null && previous.hostId !== info.nodeId && !this.#hasHostLeft;
+    const from = { epoch, chain, deadHost: this.#deadHostId, wasHostLost, selfId: info.nodeId };
     const limits = { settings, silenceMs, stopMs };
     this.#coordinator = new Coordinator({ ...limits, selfAddress, fallbackAddress, ...from });
     this.#effects.push({ kind: "serve", epoch });
@@ -324,6 +327,7 @@ export class ElectedNode {
     const text = `The job's host at ${host.address} was lost: ${end.text}`;
     this.#lastProblem = `the host at ${host.address} was lost: ${end.text}`;
     const isDead = end.kind === "dead";
+    if (wasLinked) this.#hasHostLeft = end.kind === "left";
     if (isDead) this.#deadHostId = this.#hostId;
     if (wasLinked && this.#agent.wasSeated && this.#options.settings.failover === false) {
       if (this.#agent.kind !== "in-round") return this.#fail(text);

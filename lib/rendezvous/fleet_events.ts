@@ -23,10 +23,10 @@ export interface FleetOptions {
 /** How a session with the host ended. */
 export interface LinkEnd {
   /**
-   * `lost`: nobody knows. `dead`: its machine says that nobody listens there any more. `refused`: it does not want this
+   * `lost`: nobody knows. `left`: it said goodbye. `dead`: its machine says that nobody listens there any more. `refused`: it does not want this
    * node. `unreachable`: there never was a session.
    */
-  readonly kind: "lost" | "dead" | "refused" | "unreachable";
+  readonly kind: "lost" | "left" | "dead" | "refused" | "unreachable";
   /** A clause without subject. */
   readonly text: string;
 }

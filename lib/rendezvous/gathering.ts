@@ -29,6 +29,8 @@ export class Gathering {
   #record: JobRecord;
   /** Number of the round that is proposed next. */
   #nextRound: number;
+  /** The host before, whose loss costs a restart unless it comes back; null: that costs nothing, or is counted. */
+  #lostHost: string | null;
   /** The job came from another host, and this one waits for those who may come over too. */
   #isTakeover: boolean;
   /** Those who were ready at the last decision don't give the right to form a round. */
@@ -46,7 +48,8 @@ export class Gathering {
     this.#nextRound = previous === undefined ? 0 : previous.round + 1;
     this.#record = previous ?? { epoch, hostId, round: 0, restarts: 0, seats: [] };
     // Where every node is needed, the loss of one is a failure like a worker's.
-    if (options.wasHostLost && settings.nodesMin === settings.nodesMax) this.addRestart();
+    const isLossDear = options.wasHostLost && settings.nodesMin === settings.nodesMax;
+    this.#lostHost = isLossDear ? this.#record.hostId : null;
   }
 
   /** What the job has come to: the last round that began, and the restarts until now. */
@@ -121,12 +124,18 @@ export class Gathering {
     return { forming, rightAt: right.kind === "later" ? right.at : null };
   }
 
-  propose(size: number): Proposal {
+  /** Null: no restart is left for the loss of the host before. */
+  propose(size: number): Proposal | null {
     const { selfId: hostId, chain } = this.#options;
     const before = this.#record.seats;
     const ready = this.eligible;
     const nodes = orderNodes(firstNodes(ready, size, before), before);
     const seats = nodes.map(({ nodeId }) => nodeId);
+    const lostHost = this.#lostHost;
+    if (lostHost !== null && !(seats.includes(lostHost) && this.#ballot.isSame(lostHost))) {
+      this.#lostHost = null;
+      if (this.addRestart().restarts > this.#options.settings.maxRestarts) return null;
+    }
     const round = this.#nextRound++;
     const epoch = formedNumber(chain.at(-1) ?? null);
     const record = { epoch, round, hostId, restarts: this.#record.restarts, seats };

@@ -10,7 +10,7 @@ const STORE = { address: "a", port: 1, hostedByLauncher: true };
 /** Node "a" of a job of two, with what it says and does. */
 class Trial {
   readonly node = new ElectedNode({
-    settings: { ...SETTINGS, failover: "elected" },
+    settings: { ...SETTINGS, maxRestarts: 1, failover: "elected" },
     info: nodeInfo("a"),
     electorate: "etcd at e:2379",
     ...{ silenceMs: 15_000, stopMs: 30_000 },
@@ -123,6 +123,31 @@ Deno.test("ElectedNode: nobody hears of a round while workers of an earlier one 
   assert(heir.step(joined("c")).includes("save"));
   assertEquals(heir.step({ ...c, nodeId: "d" }, { kind: "saved", id: 1 }), []);
   assert(heir.step(joined("d")).includes("serve-store"));
+});
+
+Deno.test("ElectedNode: a host that was lost costs a restart where every node is needed, unless it left or comes back", () => {
+  const cases = [
+    { end: "lost", comes: "c", restarts: 1 },
+    { end: "left", comes: "c", restarts: 0 },
+    { end: "lost", comes: "b", restarts: 0 },
+  ] as const;
+  for (const { end, comes, restarts } of cases) {
+    const heir = seated();
+    heir.step({ kind: "link-ended", end: { kind: end, text: "it went" } });
+    heir.ask({ kind: "cleared", round: 0, report: null });
+    const previous = { ...RECORD, hostId: "b", restarts: 0, seats: ["b", "a"] };
+    heir.step({ kind: "appointed", epoch: 2, previous });
+    heir.ask({ kind: "join" });
+    const effects = [
+      ...heir.effects({ kind: "arrived", nodeId: comes, address: comes, hostAddress: "a" }),
+      ...heir.effects({
+        ...{ kind: "said", nodeId: comes },
+        message: { kind: "join", info: nodeInfo(comes), memory: null },
+      }),
+    ];
+    const saved = effects.find((effect) => effect.kind === "save");
+    assertEquals(saved?.record.restarts, restarts, `${end}, then ${comes}`);
+  }
 });
 
 Deno.test("ElectedNode: a host that is deposed drops what was not saved, and stands again", () => {

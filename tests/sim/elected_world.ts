@@ -374,7 +374,7 @@ export class ElectedWorld {
         return this.#later(session.guest, session.toGuestAt - this.now, () => {
           if (!session.isOpen) return;
           if (effect.kind === "tell") this.#step(session.guest, { kind: "heard", message: effect.message });
-          else this.#break(session, "lost");
+          else this.#break(session, "left");
         });
       }
       case "judge-job":
@@ -524,7 +524,7 @@ export class ElectedWorld {
   }
 
   /** Both sides hear of it, each in its own time. */
-  #break(session: Session, kind: "lost" | "dead"): void {
+  #break(session: Session, kind: "lost" | "left" | "dead"): void {
     if (!session.isOpen) return;
     session.isOpen = false;
     this.#sessions.delete(session);
