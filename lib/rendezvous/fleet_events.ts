@@ -23,8 +23,8 @@ export interface FleetOptions {
 /** How a session with the host ended. */
 export interface LinkEnd {
   /**
-   * `lost`: nobody knows. `left`: it said goodbye. `dead`: its machine says that nobody listens there any more. `refused`: it does not want this
-   * node. `unreachable`: there never was a session.
+   * `lost`: nobody knows. `left`: it said goodbye. `dead`: its machine says that nobody listens there any more. `refused`:
+   * it does not want this node. `unreachable`: there never was a session.
    */
   readonly kind: "lost" | "left" | "dead" | "refused" | "unreachable";
   /** A clause without subject. */
