@@ -4,7 +4,7 @@
  *
  * Records are appended. What is released stays a hole; once a segment is more than half holes, what lives in it is
  * moved to the end of the arena (the owner is told each new place) and the segment is used again. So the arena never
- * takes more than twice what lives in it and one segment, and moving costs no more than appending did. A small store
+ * takes more than twice what lives in it and three segments, and moving costs no more than appending did. A small store
  * takes a kilobyte: the first segment grows by doubling.
  *
  * A record begins with two bytes of the arena's: its length in units of eight bytes, and whether it lives.
