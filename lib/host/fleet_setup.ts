@@ -11,9 +11,7 @@ import { ControlSecret } from "../store/control_secret.ts";
 import { GROUP_GRACE_MS, KILL_WAIT_MS } from "../supervise/stop_steps.ts";
 import type { ControlLinkEvent, ControlServerEvent } from "./control_link.ts";
 import { interfaceAddresses } from "./local_addresses.ts";
-
-/** Variable with the job's secret, for those who have no file. */
-export const SECRET_VARIABLE = "MUSTER_JOB_SECRET";
+import { SECRET_VARIABLE } from "./meeting.ts";
 
 /** How a session ended: a clause without subject. */
 export function endText(

@@ -1,7 +1,7 @@
 /** How a launch meets the other nodes of its job: one interface, and the choice of who implements it. */
 
 import type { SayLevel } from "../agent/effect.ts";
-import type { LaunchPlan } from "../options/launch_plan.ts";
+import type { LaunchPlan, MeetingPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
 import type { NodesEffect, NodesEvent } from "../agent/fleet_recorder.ts";
 import type { JobStatus, StatusRequest } from "../view/status.ts";
@@ -49,6 +49,18 @@ export async function openMeeting(parts: MeetingParts): Promise<Meeting> {
     const { openLegacyMeeting } = await import("./open_legacy.ts");
     return await openLegacyMeeting(parts, parts.plan.meeting);
   }
+  if (isSecret(parts.plan.meeting)) {
+    // torchrun's agents can't prove anything: who writes a record as they do may be anybody.
+    const { openFleetMeeting } = await import("./open_fleet.ts");
+    return await openFleetMeeting(parts, parts.plan.meeting, null);
+  }
   const { openSwitchingMeeting } = await import("./switching_meeting.ts");
   return await openSwitchingMeeting(parts, parts.plan.meeting);
+}
+
+/** Variable with the job's secret, for those who have no file. */
+export const SECRET_VARIABLE = "MUSTER_JOB_SECRET";
+
+function isSecret({ secretPath }: MeetingPlan): boolean {
+  return secretPath !== null || (Deno.env.get(SECRET_VARIABLE) ?? "").trim() !== "";
 }

@@ -17,7 +17,7 @@ import { watchForOtherHost } from "./other_host.ts";
 export async function openFleetMeeting(
   parts: MeetingParts,
   meeting: MeetingPlan,
-  hooks: FleetHooks,
+  hooks: FleetHooks | null,
 ): Promise<Meeting> {
   const { plan, hostName } = parts;
   const endpoint = meeting.endpoints[0]!;

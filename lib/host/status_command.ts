@@ -6,7 +6,7 @@ import { readStatusTask, STATUS_HELP, type StatusTask } from "../view/status_arg
 import { jobList } from "../view/status_list.ts";
 import { requestForOnce, statusBrief, statusOnce } from "../view/status_screen.ts";
 import { encodeStatus, type StatusRequest } from "../view/status.ts";
-import { SECRET_VARIABLE } from "./fleet_setup.ts";
+import { SECRET_VARIABLE } from "./meeting.ts";
 import { findJobs, type FoundJob } from "./status_client.ts";
 import { canvasOf } from "./terminal_canvas.ts";
 

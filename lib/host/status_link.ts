@@ -6,7 +6,8 @@ import { ControlSecret } from "../store/control_secret.ts";
 import type { JobStatus, StatusRequest } from "../view/status.ts";
 import { decodeTalk, encodeTalk } from "../view/status_messages.ts";
 import { ControlLink, type ControlLinkEvent } from "./control_link.ts";
-import { endText, SECRET_VARIABLE, splitAddress } from "./fleet_setup.ts";
+import { endText, splitAddress } from "./fleet_setup.ts";
+import { SECRET_VARIABLE } from "./meeting.ts";
 import type { StatusAsker } from "./status_client.ts";
 
 const CONNECT_MS = 5_000;

@@ -1,0 +1,31 @@
+/** What a stranger can do at a job's endpoint when the job has a secret: read and set keys, and nothing to the job. */
+
+import { assertEquals } from "@std/assert";
+import { StoreClient } from "../../lib/host/store_client.ts";
+import { socketTest } from "../host/socket_case.ts";
+import { fleet, lastRank, ranksOf } from "./fleet.ts";
+
+socketTest(
+  "fleet: a job with a secret does not go over to torchrun's rendezvous, whoever writes a record",
+  () =>
+    fleet(async ({ start, until, endpointPort: port }) => {
+      const secretPath = await Deno.makeTempFile({ prefix: "muster-secret-" });
+      await Deno.writeTextFile(secretPath, "correct horse\n");
+      try {
+        const options = ["--nnodes=2", "--rdzv-id=guarded", `--job-secret-file=${secretPath}`];
+        const nodes = [start(options, "exec sleep 3"), start(options, "exec sleep 3")];
+        await until("both run", () => nodes.every((node) => lastRank(node) !== undefined));
+        const stranger = await StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 10_000 });
+        await stranger.set("torch.rendezvous.guarded", "gASVCgAAAAAAAAB9lC4=");
+        await stranger.ping();
+        stranger.close();
+        assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [0, 0]);
+        for (const node of nodes) {
+          assertEquals(ranksOf(node).length, 1, node.output());
+          assertEquals(node.output().includes("torchrun"), false, node.output());
+        }
+      } finally {
+        await Deno.remove(secretPath);
+      }
+    }),
+);
