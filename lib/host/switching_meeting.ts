@@ -35,6 +35,8 @@ const FAREWELL_LOOK_MS = 50;
 const TORCHRUN_JOINS = "torchrun's agents take part in the job";
 /** A host of ours that ends at the wrong moment looks like a store alone, once. */
 const LONE_SIGHTS = 2;
+/** Where no agent of torchrun's hosts the store, none need come to make the record. */
+const LONE_CLAIM_MS = 1_000;
 /** A store alone hangs up at once. */
 const HANG_UP_MS_MIN = 200;
 const HANG_UP_ROUND_TRIPS = 4;
@@ -143,7 +145,7 @@ class SwitchingMeeting implements Meeting {
     this.#parts.onNews(news);
   }
 
-  #onShared(place: SharedPlace, reason: string): void {
+  #onShared(place: SharedPlace, reason: string, claimMs = CLAIM_MS): void {
     if (this.#place !== null) return;
     this.#place = place;
     clearInterval(this.#probes);
@@ -158,7 +160,7 @@ class SwitchingMeeting implements Meeting {
       const text = reason;
       this.#parts.onNews({ kind: "round-over", round: this.#round, text, needsReport: false });
     } else if (this.#hasJoined) this.#held.push({ kind: "join" });
-    void this.#connect(place);
+    void this.#connect(place, claimMs);
   }
 
   /** Whether the host that does not talk as one of ours is a PyTorch store with torchrun's record of this job. */
@@ -177,7 +179,8 @@ class SwitchingMeeting implements Meeting {
       if (this.#isClosed) return;
       if (isShared || this.#loneSights === LONE_SIGHTS) {
         const reason = isLone ? `The store at ${host}:${port} has no host of a job` : TORCHRUN_JOINS;
-        this.#onShared({ host, port, service: null }, reason);
+        const place = { host, port, service: null };
+        this.#onShared(place, reason, isLone ? LONE_CLAIM_MS : CLAIM_MS);
       }
     } catch (error) {
       if (!(error instanceof StoreConnectionError)) throw error;
@@ -186,7 +189,7 @@ class SwitchingMeeting implements Meeting {
     }
   }
 
-  async #connect({ host, port, service }: SharedPlace): Promise<void> {
+  async #connect({ host, port, service }: SharedPlace, claimMs: number): Promise<void> {
     const { plan } = this.#parts;
     try {
       const timeoutMs = readTimeoutMs(this.#plan);
@@ -201,7 +204,7 @@ class SwitchingMeeting implements Meeting {
           : fallbackAddress(this.#plan.endpoints[0]!.host));
       this.#shared = new SharedMeeting({
         ...this.#parts,
-        ...{ meeting: this.#plan, store, address, claimMs: CLAIM_MS, before: this.#before },
+        ...{ meeting: this.#plan, store, address, claimMs, before: this.#before },
       });
       for (const request of this.#held.splice(0)) this.#shared.request(request);
     } catch (error) {
