@@ -18,7 +18,7 @@ import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import { type HostMessage, type NodeMessage, toNodeMessage } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
-import { appointStandbys, hostOf, sendOver, Succession, tellRecord, tellStandbys } from "./standby.ts";
+import { hostOf, sendOver, Succession, tellRecord, tellStandbys } from "./standby.ts";
 import { clip, hostNotFound, waitingForHost } from "./texts.ts";
 
 /** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
@@ -41,6 +41,7 @@ export class FleetNode {
   #seats: readonly string[] = [];
   /** Of the host that was last known. */
   #epoch = 0;
+  #hasLeft = false;
   /** Node id of the host that was lost, if it is proved dead. */
   #deadHost: string | null = null;
   #wasSeated = false;
@@ -61,8 +62,9 @@ export class FleetNode {
     this.#succession = new Succession(options.info.nodeId);
   }
 
+  /** Who takes the job over must not yield to a host that has left it. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#hasLeft ? 0 : this.#epoch;
   }
 
   nextWakeup(): InstantMs | undefined {
@@ -221,21 +223,16 @@ export class FleetNode {
       case "formed":
         this.#seats = effect.record.seats;
         this.#epoch = effect.record.epoch;
-        return this.#options.settings.failover ? this.#appoint(effect) : undefined;
+        if (!this.#options.settings.failover) return;
+        return void this.#effects.push(...this.#succession.appointOthers(effect));
       case "recorded":
-        this.#effects.push(...tellRecord(effect.record, this.#succession.standbys, effect.standing));
-        return;
+        this.#hasLeft = effect.standing === "left";
+        return void this.#effects.push(...tellRecord(effect, this.#succession.standbys));
       case "retire":
         return;
       default:
         this.#effects.push(effect);
     }
-  }
-
-  #appoint({ record, standbys: able, present }: Extract<CoordinatorEffect, { kind: "formed" }>): void {
-    const { standbys, effects } = appointStandbys(record, able, present);
-    this.#succession.appoint(standbys);
-    this.#effects.push(...effects);
   }
 
   /** Another host has the job: what this one began is over, and its port is closed for good. */

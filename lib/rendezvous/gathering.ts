@@ -64,11 +64,9 @@ export class Gathering {
   /** What is waited for. */
   get waitingText(): string {
     const { seats: before } = this.#record;
-    return waitingText(
-      this.#members.ready,
-      { before, lacksRight: this.#lacksRight },
-      this.#options.settings,
-    );
+    const { ready } = this.#members, lacksRight = this.#lacksRight;
+    const ahead = ready.filter(({ nodeId }) => !this.#ballot.isEligible(nodeId));
+    return waitingText(this.eligible, { before, lacksRight, ahead }, this.#options.settings);
   }
 
   /** Those who wait for a round and may have a seat in it. */

@@ -10,25 +10,9 @@ const STANDBYS_MAX = 3;
 
 type Tell = Extract<CoordinatorEffect, { kind: "tell" }>;
 
-/**
- * Appoints the first of those who are able: they learn what the job has come to, and all others who are `present` learn
- * where they are, also those without a seat: who stood by in the round before and does not any more must know.
- */
-export function appointStandbys(
-  record: JobRecord,
-  able: readonly Standby[],
-  present: readonly string[],
-): { readonly standbys: readonly Standby[]; readonly effects: Tell[] } {
-  const standbys = able.slice(0, STANDBYS_MAX);
-  const records = tellRecord(record, standbys, "running");
-  const guests = present.filter((nodeId) => nodeId !== record.hostId);
-  return { standbys, effects: [...records, ...guests.map((nodeId) => tellStandbys(nodeId, standbys))] };
-}
-
 export function tellRecord(
-  record: JobRecord,
+  { record, standing }: { readonly record: JobRecord; readonly standing: Standing },
   standbys: readonly Standby[],
-  standing: Standing,
 ): Tell[] {
   return standbys.map(({ nodeId }): Tell => ({
     ...{ kind: "tell", nodeId },
@@ -121,6 +105,19 @@ export class Succession {
   settle({ record, standing }: Extract<HostMessage, { kind: "record" }>): void {
     this.#chain = [record];
     this.#standing = standing;
+  }
+
+  /**
+   * As the host: appoints the first of those who are able. They learn what the job has come to, and all others who are
+   * `present` learn where they are, also those without a seat: who stood by before and does not any more must know.
+   */
+  appointOthers({ record, standbys, present }: Extract<CoordinatorEffect, { kind: "formed" }>): Tell[] {
+    this.appoint(standbys.slice(0, STANDBYS_MAX));
+    const guests = present.filter((nodeId) => nodeId !== record.hostId);
+    return [
+      ...tellRecord({ record, standing: "running" }, this.#standbys),
+      ...guests.map((nodeId) => tellStandbys(nodeId, this.#standbys)),
+    ];
   }
 
   appoint(standbys: readonly Standby[]): void {

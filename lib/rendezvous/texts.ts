@@ -38,11 +38,15 @@ export function restartsText(restarts: number): string {
 
 /**
  * "for nodes: 2 of 4 are here (a, b)". `before`: who was in the last round; `lacksRight`: too many of them are missing
- * to form another.
+ * to form another; `ahead`: nodes that are here, and know of a later round than this host.
  */
 export function waitingText(
   ready: readonly NodeInfo[],
-  { before, lacksRight }: { readonly before: readonly string[]; readonly lacksRight: boolean },
+  { before, lacksRight, ahead }: {
+    readonly before: readonly string[];
+    readonly lacksRight: boolean;
+    readonly ahead: readonly NodeInfo[];
+  },
   { nodesMin, nodesMax }: JobSettings,
 ): string {
   const wanted = nodesMin === nodesMax ? `${nodesMin}` : `at least ${nodesMin}, at most ${nodesMax},`;
@@ -54,7 +58,12 @@ export function waitingText(
     : `; of the last round ${namesText(missing)} ${missing.length === 1 ? "is" : "are"} missing${
       lacksRight ? ", and more than half of it is needed" : ""
     }`;
-  return `for nodes: ${ready.length} of ${wanted} ${ready.length === 1 ? "is" : "are"} here${here}${were}`;
+  const others = ahead.length === 0
+    ? ""
+    : `; ${namesText(ahead.map(({ hostName }) => hostName))} ran under another host, which is not found`;
+  return `for nodes: ${ready.length} of ${wanted} ${
+    ready.length === 1 ? "is" : "are"
+  } here${here}${were}${others}`;
 }
 
 export function doubleRankText(nodeRank: number): string {

@@ -557,3 +557,16 @@ Deno.test("Who takes over waits for those who are here and have not ended their 
   job.join("e");
   assertEquals(job.world, "bcde");
 });
+
+Deno.test("A host that begins anew does not take up who ran under another, and says so", () => {
+  const job = new ScriptedJob({ nodesMin: 2, nodesMax: 2, failover: true, joinMs: 10_000 });
+  job.arrive(node("z"));
+  const latest = { epoch: 8, round: 3, hostId: "y" };
+  const join = { kind: "join" as const, info: node("z"), memory: { first: latest, latest } };
+  job.step({ kind: "said", nodeId: "z", message: join });
+  job.later(10_000);
+  assertMatch(
+    job.outcomes.get("a")?.text ?? "",
+    /1 of 2 is here \(a\); z ran under another host, which is not found/,
+  );
+});
