@@ -20,7 +20,8 @@ function fleetNode(nodeId: string) {
     ...{ settings: SETTINGS_HERE, info, candidates: ["10.0.0.1:29400"] },
     ...{ silenceMs: 15_000, stopMs: 30_000, selfAddress: null, fallbackAddress: "127.0.0.1" },
   });
-  return (...events: FleetEvent[]): FleetEffect[] => events.flatMap((event) => machine.step(event, 0));
+  const step = (...events: FleetEvent[]): FleetEffect[] => events.flatMap((event) => machine.step(event, 0));
+  return Object.assign(step, { machine });
 }
 
 /** Node b stands by, and has a seat in the first round of host a. */
@@ -62,7 +63,7 @@ function host() {
         message: { kind: "join", info: node(nodeId, { standbyPort: 4 }), memory: null },
       },
     );
-  return { step: steps, come };
+  return { step: steps, come, machine: step.machine };
 }
 
 const kinds = (effects: readonly FleetEffect[]) => effects.map(({ kind }) => kind);
@@ -238,4 +239,20 @@ Deno.test("A guest that finds no host says what it met at each of the places", (
           `10.0.0.2:29400 can't be reached: connection refused (${hint})`,
     );
   }
+});
+
+Deno.test("A host that hands its job over is nobody to whom its heir would yield", () => {
+  const { step, come, machine } = host();
+  for (const nodeId of ["b", "c"]) come(nodeId);
+  assertEquals(machine.epoch, 8);
+  step(
+    { kind: "request", request: { kind: "leave", signal: "SIGTERM", scope: "node" } },
+    { kind: "request", request: { kind: "cleared", round: 0, report: null } },
+  );
+  for (const nodeId of ["b", "c"]) {
+    step({ kind: "said", nodeId, message: { kind: "cleared", round: 0, report: null } });
+  }
+  assertEquals(machine.epoch, 0);
+  // Nor does it yield, in the moment that it still has.
+  assertEquals(step({ kind: "outranked", epoch: 6, hostAddress: "10.0.0.2:40000" }), []);
 });
