@@ -44,12 +44,18 @@ export interface BallotOptions {
   readonly silenceMs: number;
 }
 
+/** A round whose nodes' votes are needed. */
+interface Base {
+  readonly record: JobRecord;
+  readonly seats: ReadonlySet<string>;
+}
+
 const GRANTED: Right = { kind: "granted" };
 const REFUSED: Right = { kind: "refused" };
 
 export class Ballot {
   readonly #options: BallotOptions;
-  #chain: readonly JobRecord[];
+  #chain: readonly Base[];
   /** This host formed the last round of the chain. */
   #isOwn = false;
   readonly #memories = new Map<string, Memory>();
@@ -65,13 +71,13 @@ export class Ballot {
 
   constructor(options: BallotOptions) {
     this.#options = options;
-    this.#chain = options.chain;
+    this.#chain = options.chain.map(baseOf);
     if (options.deadHost !== null) this.#dead.add(options.deadHost);
   }
 
   /** Rounds whose nodes' votes are needed. */
   get bases(): readonly RoundId[] {
-    return this.#chain.map(({ epoch, round, hostId }) => ({ epoch, round, hostId }));
+    return this.#chain.map(({ record: { epoch, round, hostId } }) => ({ epoch, round, hostId }));
   }
 
   /** Nodes of the last round that are proved dead. */
@@ -88,7 +94,7 @@ export class Ballot {
       return void this.#memories.delete(nodeId);
     }
     this.#memories.set(nodeId, memory);
-    if (!this.#chain.some((base) => wasThere(memory, base))) return;
+    if (!this.#chain.some(({ record }) => wasThere(memory, record))) return;
     this.#lost.delete(nodeId);
     this.#dead.delete(nodeId);
   }
@@ -97,7 +103,7 @@ export class Ballot {
   lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): void {
     const memory = this.#memories.get(nodeId);
     this.#memories.delete(nodeId);
-    if (!this.#chain.some(({ seats }) => seats.includes(nodeId))) return;
+    if (!this.#chain.some(({ seats }) => seats.has(nodeId))) return;
     if (inOrder && memory !== undefined && this.#isKnown(memory.latest)) this.#left.add(nodeId);
     else this.#lost.set(nodeId, lastHeard);
   }
@@ -159,24 +165,25 @@ export class Ballot {
   /** Once all have accepted, the next round needs this one's nodes' votes. Null: not yet, or it was settled before. */
   settle(): JobRecord | null {
     const proposal = this.#proposal;
-    if (proposal === null || !this.isAccepted || this.#chain.at(-1) === proposal) return null;
-    this.#chain = [proposal];
+    if (proposal === null || !this.isAccepted || this.#chain.at(-1)?.record === proposal) return null;
+    this.#chain = [baseOf(proposal)];
     this.#isOwn = true;
     for (const nodes of [this.#left, this.#dead, this.#lost]) nodes.clear();
     return proposal;
   }
 
   #rightOf(
-    base: JobRecord,
+    base: Base,
     ready: readonly string[],
     pending: readonly string[],
     now: InstantMs,
   ): Right {
-    const seats = base.seats.filter((nodeId) => !this.#left.has(nodeId));
+    const { hostId } = base.record;
+    const seats = [...base.seats].filter((nodeId) => !this.#left.has(nodeId));
     const voters = new Set(ready.filter((nodeId) => this.#hasVote(nodeId, base)));
     if (seats.length === 0 || 2 * voters.size > seats.length) return GRANTED;
-    const isOwn = this.#isOwn && base.hostId === this.#options.selfId;
-    const mayLeaveOut = seats.some((nodeId) => this.#dead.has(nodeId) && (isOwn || nodeId === base.hostId));
+    const isOwn = this.#isOwn && hostId === this.#options.selfId;
+    const mayLeaveOut = seats.some((nodeId) => this.#dead.has(nodeId) && (isOwn || nodeId === hostId));
     if (mayLeaveOut && 2 * voters.size > seats.length - 1) return GRANTED;
     if (!isOwn || 2 * voters.size < seats.length) return REFUSED;
     // Who has a session can find this host dead when it is: only of those who lost it long ago none can.
@@ -186,10 +193,10 @@ export class Ballot {
     return at <= now ? GRANTED : { kind: "later", at };
   }
 
-  #hasVote(nodeId: string, base: JobRecord): boolean {
+  #hasVote(nodeId: string, { record, seats }: Base): boolean {
     const memory = this.#memories.get(nodeId);
-    return memory !== undefined && wasThere(memory, base) && this.#isKnown(memory.latest) &&
-      base.seats.includes(nodeId);
+    return memory !== undefined && seats.has(nodeId) && wasThere(memory, record) &&
+      this.#isKnown(memory.latest);
   }
 
   /**
@@ -198,12 +205,19 @@ export class Ballot {
    */
   #isKnown(round: RoundId): boolean {
     const [first] = this.#chain;
-    if (first !== undefined && isNotAfter(round, first)) return true;
-    const known = this.#proposal === null ? this.#chain : [...this.#chain, this.#proposal];
+    if (first !== undefined && isNotAfter(round, first.record)) return true;
+    const known = [
+      ...this.#chain.map(({ record }) => record),
+      ...(this.#proposal === null ? [] : [this.#proposal]),
+    ];
     return known.some(({ hostId, epoch, round: number }) =>
       hostId === round.hostId && epoch === round.epoch && round.round <= number
     );
   }
+}
+
+function baseOf(record: JobRecord): Base {
+  return { record, seats: new Set(record.seats) };
 }
 
 /** Whether a node with this memory runs since before `base` was proposed, or accepted it first of all. */
