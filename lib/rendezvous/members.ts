@@ -90,10 +90,11 @@ export class Members {
     );
   }
 
-  /** Who is here and has not joined yet. */
+  /** Who is here and has not joined, also to leave: it is gone once its workers are. The host itself may stay. */
   get pending(): string[] {
+    const { selfId } = this.#options;
     return [...this.#members.values()].flatMap(({ nodeId, state, leaving }) =>
-      state === "pending" && leaving === null ? [nodeId] : []
+      state === "pending" && (leaving === null || nodeId !== selfId) ? [nodeId] : []
     );
   }
 

@@ -558,6 +558,19 @@ Deno.test("Who takes over waits for those who are here and have not ended their 
   assertEquals(job.world, "bcde");
 });
 
+Deno.test("Who comes to leave is waited for: it still ends the workers of an earlier round", () => {
+  const job = running("2:3", "abc");
+  job.stuck.add("c");
+  job.gone("c");
+  job.arrive(node("c"));
+  job.step({ kind: "said", nodeId: "c", message: { kind: "leave", signal: "SIGTERM", scope: "node" } });
+  job.fail("b");
+  job.later(5_000);
+  assertEquals(job.seats.size, 0);
+  job.gone("c", "it said goodbye");
+  assertEquals(job.world, "ab");
+});
+
 Deno.test("A host that begins anew does not take up who ran under another, and says so", () => {
   const job = new ScriptedJob({ nodesMin: 2, nodesMax: 2, failover: true, joinMs: 10_000 });
   job.arrive(node("z"));

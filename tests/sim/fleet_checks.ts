@@ -151,19 +151,18 @@ export class FleetChecks {
 
   onHostEffect(hosting: Hosting, effect: FleetEffect): void {
     const self = this.#launchers.find(({ process }) => process === hosting.process)!.nodeId;
-    const said = effect.kind === "news" ? effect.news : effect.kind === "tell" ? effect.message : null;
-    if (said?.kind === "serve-store") this.#onFormed(hosting, said.round, [self, ...hosting.guests]);
     if (effect.kind === "news" && effect.news.kind === "round") this.#onSeat(hosting, self, effect.news.seat);
     if (effect.kind === "tell" && effect.message.kind === "round") {
       this.#onSeat(hosting, effect.nodeId, effect.message.seat);
     }
   }
 
-  /** A host begins a round: nothing of the one before may be alive with anybody who has a session with it. */
-  #onFormed(hosting: Hosting, round: number, nodeIds: readonly string[]): void {
-    for (const nodeId of nodeIds) {
-      const launcher = this.#launchers.findLast((one) => one.nodeId === nodeId && one.isAlive);
-      if (launcher?.hosting?.lineage !== hosting.lineage) continue;
+  /** A round begins: nothing of an earlier one may be alive with anybody who has a session with its host. */
+  #onBegin(hosting: Hosting, round: number): void {
+    for (const launcher of this.#launchers) {
+      const { nodeId, process, fleet } = launcher;
+      const isHere = process === hosting.process || hosting.guests.has(nodeId);
+      if (!launcher.isAlive || !isHere || fleet.meets !== hosting) continue;
       const left = launcher.workers.filter(({ isAlive, unkillable }) => isAlive && !unkillable);
       assert(
         left.length === 0,
@@ -175,6 +174,7 @@ export class FleetChecks {
   #onSeat(hosting: Hosting, nodeId: string, { round, restartCount }: Seat): void {
     const heard = this.#heard.get(hosting.id);
     if (heard?.round === round) return void heard.members.add(nodeId);
+    this.#onBegin(hosting, round);
     if (heard !== undefined) this.#checkCost(heard, restartCount);
     this.#heard.set(hosting.id, {
       ...{ round, restartCount, members: new Set([nodeId]), done: new Set() },

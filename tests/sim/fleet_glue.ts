@@ -84,6 +84,7 @@ export class SimFleet {
   readonly #guests = new Set<string>();
   /** Of the host that this node is or was a guest of. */
   #lastHosting: Hosting | null = null;
+  #isLinked = false;
 
   constructor(parts: GlueParts) {
     const { settings, info, endpoints, process } = parts;
@@ -114,6 +115,11 @@ export class SimFleet {
 
   get hosting(): Hosting | null {
     return this.#hosting;
+  }
+
+  /** The host that it is, or has a session with. */
+  get meets(): Hosting | null {
+    return this.#hosting ?? (this.#isLinked ? this.#lastHosting : null);
   }
 
   /** It is or was a host, or a guest of one. */
@@ -311,6 +317,7 @@ export class SimFleet {
 
   #connect(address: string, connectMs: number): void {
     this.#link?.close();
+    this.#isLinked = false;
     const link: Link = new Link(
       this.#parts,
       { self: this.#identity(0, ""), address, connectMs },
@@ -327,6 +334,7 @@ export class SimFleet {
       case "attemptFailed":
         return this.#loop.post({ kind: "link-failed", problem: event.problem });
       case "joined": {
+        this.#isLinked = true;
         const { epoch, nodeId } = event.host;
         this.#lastHosting = this.#parts.hostings.findLast((hosting) => hosting.process === link.peer)!;
         return this.#loop.post({ kind: "linked", epoch, hostId: nodeId });
@@ -337,6 +345,7 @@ export class SimFleet {
         return;
       }
       case "ended": {
+        this.#isLinked = false;
         const { end } = event;
         const kind = end.kind === "hostIsGone"
           ? "dead"
