@@ -90,8 +90,9 @@ export class FleetNode {
         this.#toCoordinator(event, now);
         break;
       case "outranked":
+        if (this.#role !== "host" || this.#hasLeft) break;
         // Who knows of a later host but not where it is (a guest of one that was here before) is no guide.
-        if (this.#role !== "host" || event.epoch <= this.#epoch || event.hostAddress === "") break;
+        if (event.epoch <= this.#epoch || event.hostAddress === "") break;
         this.#yieldTo(event.hostAddress, now);
         break;
       case "linked":
