@@ -169,6 +169,7 @@ export class Gathering {
     const record = this.#ballot.settle();
     if (record === null) return [];
     this.#isTakeover = false;
+    this.#lostHost = null;
     this.#record = record;
     return [{ kind: "formed", record, ...this.#members.whoFollow(record.seats) }];
   }

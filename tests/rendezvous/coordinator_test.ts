@@ -485,6 +485,15 @@ Deno.test("A lost host costs a restart where every node is needed, one that hand
   }
 });
 
+Deno.test("The loss of the host before costs nothing any more once a round was formed with it", () => {
+  const job = takenOver("3:3", { wasHostLost: true });
+  job.come("a", "c");
+  assertEquals([job.world, job.restarts], ["abc", 2]);
+  job.gone("a");
+  job.come("x");
+  assertEquals([job.world, job.restarts], ["xbc", 3]);
+});
+
 Deno.test("A lost host ends the job for everybody when no restart is left", () => {
   const job = takenOver("3:3", { wasHostLost: true, maxRestarts: 2 });
   job.come("c", "x");

@@ -39,6 +39,8 @@ export class FleetChecks {
   readonly #settings: JobSettings;
   readonly #worlds = new Map<string, World>();
   readonly #heard = new Map<number, Heard>();
+  /** Who was here when a host proposed its last round. */
+  readonly #here = new Map<number, ReadonlySet<string>>();
   /** Of the last complete world of each lineage. */
   readonly #last = new Map<number, { round: number; restartCount: number; hosting: Hosting }>();
   readonly #launchers: readonly Launcher[];
@@ -151,17 +153,20 @@ export class FleetChecks {
 
   onHostEffect(hosting: Hosting, effect: FleetEffect): void {
     const self = this.#launchers.find(({ process }) => process === hosting.process)!.nodeId;
+    const said = effect.kind === "news" ? effect.news : effect.kind === "tell" ? effect.message : null;
+    if (said?.kind === "serve-store") this.#here.set(hosting.id, new Set([self, ...hosting.guests]));
     if (effect.kind === "news" && effect.news.kind === "round") this.#onSeat(hosting, self, effect.news.seat);
     if (effect.kind === "tell" && effect.message.kind === "round") {
       this.#onSeat(hosting, effect.nodeId, effect.message.seat);
     }
   }
 
-  /** A round begins: nothing of an earlier one may be alive with anybody who has a session with its host. */
+  /** A round begins: nothing of an earlier one may be alive with anybody who was here when it was proposed, and is. */
   #onBegin(hosting: Hosting, round: number): void {
+    const here = this.#here.get(hosting.id)!;
     for (const launcher of this.#launchers) {
       const { nodeId, process, fleet } = launcher;
-      const isHere = process === hosting.process || hosting.guests.has(nodeId);
+      const isHere = here.has(nodeId) && (process === hosting.process || hosting.guests.has(nodeId));
       if (!launcher.isAlive || !isHere || fleet.meets !== hosting) continue;
       const left = launcher.workers.filter(({ isAlive, unkillable }) => isAlive && !unkillable);
       assert(

@@ -47,6 +47,8 @@ export interface LauncherWatch {
   readonly onExit: (launcher: Launcher, code: number) => void;
 }
 
+/** So long it takes at most until the agent knows that a worker was started. */
+const STARTED_MS = 2;
 /** What a judge would say; the agent only keeps it. */
 const VERDICT = { rootCause: null } as unknown as Verdict;
 
@@ -129,10 +131,10 @@ export class Launcher {
     for (const worker of this.workers) worker.isAlive = false;
   }
 
-  /** A worker of the present round ends by itself. */
+  /** A worker of the present round ends by itself, after it is known to have been started. */
   endWorker(code: number): void {
     const worker = this.alive[0];
-    if (worker !== undefined) this.#end(worker, 1, { kind: "exited", code });
+    if (worker !== undefined) this.#end(worker, STARTED_MS + 1, { kind: "exited", code });
   }
 
   succeed(): void {
@@ -237,7 +239,7 @@ export class Launcher {
       unkillable: this.#chance(this.#faults.unkillable),
     };
     this.workers.push(worker);
-    this.#post({ kind: "worker-started", localRank, pid: worker.pid }, prng.below(3));
+    this.#post({ kind: "worker-started", localRank, pid: worker.pid }, prng.below(STARTED_MS + 1));
     const lifeMs = 5 + prng.below(this.#faults.lifetimeMs);
     if (this.#chance(this.#faults.failing)) {
       this.#end(worker, lifeMs, { kind: "exited", code: 1 + prng.below(4) });
