@@ -1,10 +1,10 @@
 /**
  * Tells whoever hosts the job at its old address that it goes on elsewhere: an agent that was started there anew would
  * otherwise begin a second world. It also finds the host that has gone on with the job while this node was cut off. Each
- * address is tried again and again, ever more rarely, for as long as this node hosts the job.
+ * address is tried again and again for as long as this node hosts the job, three times a second: whoever is started there
+ * may have enough nodes at once, and must have been told by then.
  */
 
-import { isFormedNumber } from "../rendezvous/job_record.ts";
 import type { HeartbeatSettings } from "../store/control_heartbeat.ts";
 import type { ControlIdentity } from "../store/control_identity.ts";
 import type { ControlSecret } from "../store/control_secret.ts";
@@ -22,10 +22,9 @@ export interface HeraldOptions {
   readonly onOutranked: (epoch: number, hostAddress: string) => void;
 }
 
-const CONNECT_MS = 5_000;
-const PAUSE_MS_MIN = 1_000;
-const PAUSE_MS_MAX = 15_000;
-const PAUSE_MS_MAX_UNFORMED = 2_000;
+/** How long one call tries, ever more slowly, and how long it is until the next. */
+export const HERALD_CALL_MS = 5_000;
+export const HERALD_PAUSE_MS = 1_000;
 
 export class Herald {
   readonly #options: HeraldOptions;
@@ -34,7 +33,7 @@ export class Herald {
 
   constructor(options: HeraldOptions) {
     this.#options = options;
-    for (const address of options.addresses) this.#call(address, PAUSE_MS_MIN);
+    for (const address of options.addresses) this.#call(address);
   }
 
   close(): void {
@@ -44,22 +43,22 @@ export class Herald {
     this.#timers.clear();
   }
 
-  #call(address: string, pauseMs: number): void {
+  #call(address: string): void {
     const { self, secret, heartbeat } = this.#options;
     const link: ControlLink = new ControlLink({
       self: self(),
       secret,
       heartbeat,
       ...splitAddress(address),
-      connectMs: CONNECT_MS,
-      onEvent: (event) => this.#onEvent(event, { link, address, pauseMs }),
+      connectMs: HERALD_CALL_MS,
+      onEvent: (event) => this.#onEvent(event, { link, address }),
     });
     this.#links.add(link);
   }
 
   #onEvent(
     event: ControlLinkEvent,
-    { link, address, pauseMs }: { link: ControlLink; address: string; pauseMs: number },
+    { link, address }: { link: ControlLink; address: string },
   ): void {
     if (event.kind !== "joined" && event.kind !== "ended") return;
     if (event.kind === "ended" && event.end.kind === "refused" && event.end.refusal.reason === "epochIsOld") {
@@ -70,10 +69,8 @@ export class Herald {
     link.close();
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      // Until it has formed a round it looks more often for somebody who has.
-      const pauseMsMax = isFormedNumber(this.#options.self().epoch) ? PAUSE_MS_MAX : PAUSE_MS_MAX_UNFORMED;
-      this.#call(address, Math.min(2 * pauseMs, pauseMsMax));
-    }, pauseMs);
+      this.#call(address);
+    }, HERALD_PAUSE_MS);
     this.#timers.add(timer);
   }
 }

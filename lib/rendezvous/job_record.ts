@@ -50,8 +50,3 @@ export function formedNumber(previous: RoundId | null): number {
 export function standbyNumber(previous: RoundId, place: number): number {
   return previous.epoch - 2 - place;
 }
-
-/** Whether the number is that of a host that has formed a round. */
-export function isFormedNumber(number: number): boolean {
-  return number % NUMBERS_PER_HOST === 0;
-}

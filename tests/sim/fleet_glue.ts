@@ -6,9 +6,9 @@
 import { unreachable } from "../../lib/core/assert.ts";
 import type { Prng } from "../../lib/core/prng.ts";
 import { endText } from "../../lib/host/fleet_setup.ts";
+import { HERALD_CALL_MS, HERALD_PAUSE_MS } from "../../lib/host/herald.ts";
 import type { FleetEffect, FleetEvent } from "../../lib/rendezvous/fleet_events.ts";
 import { FleetNode } from "../../lib/rendezvous/fleet_node.ts";
-import { isFormedNumber } from "../../lib/rendezvous/job_record.ts";
 import type { MeetingNews, MeetingRequest } from "../../lib/rendezvous/meeting.ts";
 import {
   decodeHostMessage,
@@ -179,7 +179,7 @@ export class SimFleet {
       case "herald":
         this.#herald = { links: new Set(), isClosed: false };
         for (const address of effect.addresses) {
-          if (address !== effect.ownAddress) this.#call(address, effect.ownAddress, 1_000);
+          if (address !== effect.ownAddress) this.#call(address, effect.ownAddress);
         }
         return;
       case "connect":
@@ -284,13 +284,13 @@ export class SimFleet {
     this.#herald = null;
   }
 
-  #call(address: string, ownAddress: string, pauseMs: number): void {
+  #call(address: string, ownAddress: string): void {
     const herald = this.#herald;
     if (herald === null || herald.isClosed) return;
     const { process } = this.#parts;
     const identity = this.#identity(this.#node.epoch, ownAddress);
     const self = { ...identity, nodeId: `${identity.nodeId} (herald)` };
-    const link: Link = new Link(this.#parts, { self, address, connectMs: 5_000 }, (event) => {
+    const link: Link = new Link(this.#parts, { self, address, connectMs: HERALD_CALL_MS }, (event) => {
       if (event.kind !== "joined" && event.kind !== "ended") return;
       if (event.kind === "ended" && event.end.kind === "refused") {
         const { reason, epoch, hostAddress } = event.end.refusal;
@@ -304,10 +304,7 @@ export class SimFleet {
       }
       if (!herald.links.delete(link)) return;
       link.close();
-      process.after(pauseMs, () => {
-        const pauseMsMax = isFormedNumber(this.#node.epoch) ? 15_000 : 2_000;
-        this.#call(address, ownAddress, Math.min(2 * pauseMs, pauseMsMax));
-      }, "wakeup");
+      process.after(HERALD_PAUSE_MS, () => this.#call(address, ownAddress), "wakeup");
     });
     herald.links.add(link);
     link.loop.post({ kind: "start" });
