@@ -227,8 +227,7 @@ export class Coordinator {
     }
     const { round: number, nodes, effects } = proposal;
     for (const name of OF_FORMING) this.#deadlines.clear(name);
-    const round = this.#round = new Round(number, nodes);
-    const { seats } = round;
+    const { seats } = this.#round = new Round(number, nodes);
     for (const nodeId of seats) this.#members.seat(nodeId);
     for (const { nodeId } of this.#members.ready) this.#tellWaiting(nodeId, now);
     this.#effects.push(...effects, ...this.#gathering.settle());
@@ -259,6 +258,7 @@ export class Coordinator {
   #unplace(round: Round, now: InstantMs): void {
     for (const nodeId of round.present) this.#members.setReady(nodeId);
     this.#round = null;
+    if (this.#jobStop !== null) return this.#end(stoppedBy(this.#jobStop), now);
     this.#deadlines.set("join", now + this.#options.settings.joinMs);
     this.#tryForm(now);
   }

@@ -592,3 +592,11 @@ Deno.test("A host that begins anew does not take up who ran under another, and s
     /1 of 2 is here \(a\); z ran under another host, which is not found/,
   );
 });
+
+Deno.test("A job that is stopped while a round's store is being opened ends for all", () => {
+  const job = new ScriptedJob({ nodesMin: 2, nodesMax: 2 });
+  job.stuck.add("a");
+  job.come("b");
+  job.step({ kind: "said", nodeId: "b", message: { kind: "leave", signal: "SIGINT", scope: "job" } });
+  assertEquals(job.code("b"), 130);
+});
