@@ -10,6 +10,7 @@ import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
 import { LoneNode } from "../../lib/rendezvous/lone_node.ts";
 import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
 import { PLAN } from "../sim/plan.ts";
+import { UNKNOWN_MACHINE } from "./attempts.ts";
 
 export const OK: ExitStatus = { kind: "exited", code: 0 };
 export const failedWith = (code: number): ExitStatus => ({ kind: "exited", code });
@@ -100,12 +101,6 @@ function factsOf(
       logFiles: [],
       endedByWatchdog: agent.watchdogReason(localRank),
     })),
-    machine: {
-      outOfMemoryKills: null,
-      machineOutOfMemoryKills: null,
-      memoryLimitBytes: null,
-      sharedMemory: null,
-      kernelLog: null,
-    },
+    machine: UNKNOWN_MACHINE,
   };
 }

@@ -14,6 +14,7 @@ import { Prng } from "../../lib/core/prng.ts";
 import type { LaunchPlan } from "../../lib/options/launch_plan.ts";
 import { LoneNode } from "../../lib/rendezvous/lone_node.ts";
 import type { ExitStatus } from "../../lib/supervise/exit_status.ts";
+import { UNKNOWN_MACHINE } from "../agent/attempts.ts";
 
 /** What the seed decided may go wrong in this run; printed when a check fails. */
 export interface Faults {
@@ -308,12 +309,6 @@ function failedAttempt(agent: Agent, faults: Faults): FailedAttempt {
         endedByWatchdog: null,
       }];
     }),
-    machine: {
-      outOfMemoryKills: null,
-      machineOutOfMemoryKills: null,
-      memoryLimitBytes: null,
-      sharedMemory: null,
-      kernelLog: null,
-    },
+    machine: UNKNOWN_MACHINE,
   };
 }
