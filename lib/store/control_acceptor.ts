@@ -240,11 +240,13 @@ export class ControlAcceptor {
     const { self, limits, heartbeat } = this.#options;
     const { hello } = greeted;
     const present = this.#nodes.get(hello.nodeId);
+    // Nobody may speak for the host itself: its own part does not come over a connection.
+    const isTaken = present !== undefined || hello.nodeId === self.nodeId;
     if (present !== undefined && present.instance === hello.instance) {
       this.#resume(connection, present, { greeted, now });
     } else if (hello.sessionId !== "") {
       this.#refuse(connection, hello, refuse("sessionIsOver", self, SESSION_IS_OVER));
-    } else if (present !== undefined) {
+    } else if (isTaken) {
       const detail = "has another agent under the same name; give each machine a node id of its own";
       this.#refuse(connection, hello, refuse("nodeIsPresent", self, detail));
     } else if (this.#nodes.size >= limits.sessionsMax) {

@@ -80,6 +80,18 @@ Deno.test("fleet: --node-rank orders the ranks; where two nodes have the same it
     })
   ));
 
+Deno.test("fleet: a node that was given the host's --node-id is refused, and the job is not disturbed", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=2", "--rdzv-conf=join_timeout=20"];
+    const host = start([...options, "--node-id=a"], "sleep 3");
+    await until("it hosts", () => /Waiting for nodes/.test(host.output()));
+    const double = start(["--nnodes=2", "--rdzv-conf=join_timeout=1", "--node-id=a"], "exit 0");
+    await until("it is refused", () => /another agent under the same name/.test(double.output()));
+    const guest = start([...options, "--node-id=b"], "sleep 3");
+    assertEquals(await codes([host, guest, double]), [0, 0, 1], host.output());
+    assertEquals(ranksOf(host).length, 1);
+  }));
+
 Deno.test("fleet: a node that is done waits for the others for --exit-barrier-timeout, then leaves with 0", () =>
   fleet(async ({ start, until }) => {
     const options = ["--nnodes=2", "--exit-barrier-timeout=1"];

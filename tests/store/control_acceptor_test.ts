@@ -129,6 +129,13 @@ Deno.test("ControlAcceptor refuses a second agent of a node's name until the fir
   assertEquals(it.nodeIds, ["a"]);
 });
 
+Deno.test("ControlAcceptor sends away who has the host's own name: nothing of it may count as the host's", () => {
+  const it = acceptor();
+  const effects = say(it, 1, [{ ...HELLO, nodeId: HOST.nodeId }]);
+  assertEquals(kinds(effects), ["refused", "close"]);
+  assertEquals(only<ControlFrame, "refusal">(heard(effects, 1), "refusal").reason, "nodeIsPresent");
+});
+
 Deno.test("ControlAcceptor gives a session 300 ms to come back, and sends what was missed", () => {
   const it = acceptor();
   const { sessionId } = welcome(say(it, 1, [HELLO]), 1);
