@@ -44,7 +44,7 @@ export class JobProgress {
   nodes: readonly NodePlace[] = [];
   /** Of the whole job. */
   nodeCount = 1;
-  /** What the launcher waits for: "for 2 more nodes"; null: it does not. */
+  /** What the launcher waits for: "for nodes: 1 of 2 is here (a)"; null: it does not. */
   waiting: string | null = null;
   store: { readonly address: string; readonly port: number } | null = null;
   workers: WorkerProgress[] = [];

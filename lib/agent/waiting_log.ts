@@ -44,8 +44,14 @@ export class WaitingLog {
   }
 }
 
-/** "Waiting for nodes: 1 of 2 is here (a), for up to 9 min 58 s", `sinceMs` after it was told. */
-export function waitingText({ text, leftMs }: Waiting, sinceMs: number): string {
+/**
+ * "Waiting for nodes: 1 of 2 is here (a), for up to 9 min 58 s", `sinceMs` after it was told. In `lengthMax` characters if
+ * that is possible: names give way to the time.
+ */
+export function waitingText({ text, leftMs }: Waiting, sinceMs: number, lengthMax = Infinity): string {
   const left = leftMs === null ? "" : `, for up to ${durationText(Math.max(0, leftMs - sinceMs))}`;
-  return `Waiting ${text}${left}`;
+  const what = `Waiting ${text}`;
+  const room = Math.max(0, lengthMax - left.length);
+  const shown = what.length <= room ? what : `${what.slice(0, Math.max(0, room - 1))}…`;
+  return `${shown}${left}`.slice(0, lengthMax);
 }

@@ -9,6 +9,7 @@ import { utf8 } from "../core/bytes.ts";
 import type { InstantMs } from "../core/time.ts";
 import type { LineMix, MixedStream } from "../logs/line_mix.ts";
 import type { Waiting } from "../rendezvous/meeting.ts";
+import { printable } from "../view/paint.ts";
 import { monotonicNow } from "./clock.ts";
 
 export interface WaitingLineOptions {
@@ -16,6 +17,8 @@ export interface WaitingLineOptions {
   readonly console: LineMix;
   readonly say: (level: SayLevel, text: string) => void;
 }
+
+const HEAD = "muster: ";
 
 /** Between two states of the line on a terminal. */
 const REFRESH_MS = 1_000;
@@ -61,8 +64,10 @@ export class WaitingLine {
   /** The line is a progress bar to the console: who writes a whole line erases it, and it comes back. */
   #draw(): void {
     if (this.#waiting === null) return;
-    const text = waitingText(this.#waiting, monotonicNow() - this.#since);
-    this.#stream?.push(utf8(`\r\x1b[Kmuster: ${text}`));
+    // What is left of the terminal's line: a longer one would fill the screen with what can't be erased.
+    const taken = HEAD.length + (this.#options.console.stamp?.().length ?? 0) + 1;
+    const text = waitingText(this.#waiting, monotonicNow() - this.#since, Math.max(0, columns() - taken));
+    this.#stream?.push(utf8(`\r\x1b[K${HEAD}${printable(text, true)}`));
   }
 
   #clear(): void {
@@ -71,5 +76,14 @@ export class WaitingLine {
     this.#stream?.push(utf8("\r\x1b[K\r"));
     this.#stream?.end();
     this.#stream = undefined;
+  }
+}
+
+/** Of the terminal, which may change its size at any time. */
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns || Infinity;
+  } catch {
+    return Infinity;
   }
 }

@@ -3,11 +3,12 @@
 import type { InstantMs } from "../core/time.ts";
 import type { LegacySize, LegacyState } from "./legacy_state.ts";
 import type { Waiting } from "./meeting.ts";
+import { hereText } from "./texts.ts";
 
 export class LegacyWaiting {
   readonly #size: LegacySize;
   readonly #tell: (waiting: Waiting | null) => void;
-  /** A clause: "for 2 more nodes"; empty: it does not wait. */
+  /** A clause: "for nodes: 1 of 2 is here"; empty: it does not wait. */
   text = "";
 
   constructor(size: LegacySize, tell: (waiting: Waiting | null) => void) {
@@ -19,7 +20,7 @@ export class LegacyWaiting {
   update(state: LegacyState, until: InstantMs | undefined, now: InstantMs): void {
     const { nodesMin: min, nodesMax: max } = this.#size;
     const present = state.participants.length;
-    const text = waitingText(state, min - present);
+    const text = waitingText(state, this.#size);
     if (text === this.text) return;
     this.text = text;
     this.#tell({ text, present, min, max, leftMs: until === undefined ? null : Math.max(0, until - now) });
@@ -31,8 +32,9 @@ export class LegacyWaiting {
   }
 }
 
-function waitingText({ status }: LegacyState, missing: number): string {
-  if (status === "final") return "for the others to begin the next round";
-  if (missing > 0) return missing === 1 ? "for 1 more node" : `for ${missing} more nodes`;
-  return "for more nodes, as the last call";
+function waitingText({ status, participants }: LegacyState, size: LegacySize): string {
+  // Nobody's name is known: nodes are numbers there.
+  return status === "final"
+    ? "for the others to begin the next round"
+    : hereText(participants.length, [], size);
 }

@@ -100,7 +100,7 @@ export type MeetingNews =
   | { readonly kind: "job-over"; readonly outcome: JobOutcome };
 
 export interface Waiting {
-  /** One clause of why: "for 2 more nodes", "for a free seat". */
+  /** One clause of why: "for nodes: 1 of 2 is here (a)", "for a free seat". */
   readonly text: string;
   readonly present: number;
   readonly min: number;

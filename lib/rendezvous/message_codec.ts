@@ -216,17 +216,26 @@ function kindOf<Kind extends string>(types: Readonly<Record<Kind, number>>, type
 
 function nodeInfo(fields: JsonFields): NodeInfo {
   return {
-    nodeId: fields.text("nodeId"),
-    hostName: fields.text("hostName"),
+    nodeId: nameOf(fields, "nodeId"),
+    hostName: nameOf(fields, "hostName"),
     address: fields.textOrNull("address"),
     workerCount: fields.count("workerCount"),
-    role: fields.text("role"),
+    role: nameOf(fields, "role"),
     nodeRank: fields.countOrNull("nodeRank"),
     schedulerRank: fields.countOrNull("schedulerRank"),
     topologyKey: fields.textOrNull("topologyKey"),
     standbyPort: fields.countOrNull("standbyPort"),
     interfaces: fields.texts("interfaces"),
   };
+}
+
+/** Names end up on people's terminals: no control characters get there. */
+function nameOf(fields: JsonFields, key: string): string {
+  const name = fields.text(key);
+  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name)) {
+    throw new MessageError(`sent a ${key} with control characters`);
+  }
+  return name;
 }
 
 function storePlace(fields: JsonFields): StorePlace {

@@ -1,5 +1,6 @@
 /** How nodes, rounds and waiting are named in messages. */
 
+import { numbersText } from "../core/ranges.ts";
 import { durationText } from "../core/time.ts";
 import type { Waiting } from "./meeting.ts";
 import type { NodeInfo } from "./ranks.ts";
@@ -11,7 +12,8 @@ const NAMED_MAX = 8;
 const TEXT_LENGTH_MAX = 1000;
 
 /** A text for the network and for one line. */
-export function clip(text: string): string {
+export function clip(words: string): string {
+  const text = words.replace(/\s*[\r\n]+\s*/g, " ");
   return text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text;
 }
 
@@ -29,7 +31,7 @@ export function hostLostText(maxRestarts: number): string {
 /** "3 nodes (a, b, c)". */
 export function nodesText(nodes: readonly NodeInfo[]): string {
   const count = nodes.length === 1 ? "1 node" : `${nodes.length} nodes`;
-  return nodes.length === 0 ? count : `${count} (${namesText(nodes.map(({ hostName }) => hostName))})`;
+  return nodes.length === 0 ? count : `${count} (${namesText(namesOf(nodes))})`;
 }
 
 export function restartsText(restarts: number): string {
@@ -47,23 +49,53 @@ export function waitingText(
     readonly lacksRight: boolean;
     readonly ahead: readonly NodeInfo[];
   },
-  { nodesMin, nodesMax }: JobSettings,
+  settings: JobSettings,
 ): string {
-  const wanted = nodesMin === nodesMax ? `${nodesMin}` : `at least ${nodesMin}, at most ${nodesMax},`;
-  const here = ready.length === 0 ? "" : ` (${namesText(ready.map(({ hostName }) => hostName))})`;
   const ids = new Set(ready.map(({ nodeId }) => nodeId));
   const missing = before.filter((nodeId) => !ids.has(nodeId));
   const were = missing.length === 0
     ? ""
-    : `; of the last round ${namesText(missing)} ${missing.length === 1 ? "is" : "are"} missing${
+    : `; of the last round ${namesText(missing)} ${isOrAre(missing.length)} missing${
       lacksRight ? ", and more than half of it is needed" : ""
     }`;
   const others = ahead.length === 0
     ? ""
-    : `; ${namesText(ahead.map(({ hostName }) => hostName))} ran under another host, which is not found`;
-  return `for nodes: ${ready.length} of ${wanted} ${
-    ready.length === 1 ? "is" : "are"
-  } here${here}${were}${others}`;
+    : `; ${namesText(namesOf(ahead))} ran under another host, which is not found`;
+  const who = before.length === 0 ? missingRanksText(ready, settings) : were;
+  return `${hereText(ready.length, namesOf(ready), settings)}${who}${others}`;
+}
+
+/** "for nodes: 2 of 4 are here (a, b)"; `names`: as far as they are known. */
+export function hereText(
+  count: number,
+  names: readonly string[],
+  { nodesMin, nodesMax }: Pick<JobSettings, "nodesMin" | "nodesMax">,
+): string {
+  const wanted = nodesMin === nodesMax ? `${nodesMin}` : `${nodesMin} to ${nodesMax}`;
+  const here = names.length === 0 ? "" : ` (${namesText(names)})`;
+  return `for nodes: ${count} of ${wanted} ${isOrAre(count)} here${here}`;
+}
+
+/** Who has never been here is known by number where every node has one; "": it is not known. */
+function missingRanksText(ready: readonly NodeInfo[], { nodesMin, nodesMax }: JobSettings): string {
+  if (nodesMin !== nodesMax || ready.length === 0) return "";
+  for (
+    const [what, ranks] of [
+      ["--node-rank", ready.map(({ nodeRank }) => nodeRank)],
+      ["of the scheduler's tasks", ready.map(({ schedulerRank }) => schedulerRank)],
+    ] as const
+  ) {
+    const here = new Set(ranks);
+    const isList = here.size === ranks.length && ranks.every((rank) => rank !== null && rank < nodesMax);
+    if (!isList) continue;
+    const missing = Array.from({ length: nodesMax }, (_, rank) => rank).filter((rank) => !here.has(rank));
+    if (missing.length > 0) return `; ${what} ${numbersText(missing)} ${isOrAre(missing.length)} missing`;
+  }
+  return "";
+}
+
+function isOrAre(count: number): string {
+  return count === 1 ? "is" : "are";
 }
 
 export function doubleRankText(nodeRank: number): string {
@@ -124,6 +156,13 @@ export function hostNotFound(
 export function hostNotElected(electorate: string, joinMs: number, problem: string): string {
   const waited = `Waited ${durationText(joinMs)} for a host of the job by ${electorate}`;
   return problem === "" ? waited : `${waited}: ${problem}`;
+}
+
+/** Host names, but node ids where several nodes have one host's name. */
+function namesOf(nodes: readonly NodeInfo[]): string[] {
+  const seen = new Map<string, number>();
+  for (const { hostName } of nodes) seen.set(hostName, (seen.get(hostName) ?? 0) + 1);
+  return nodes.map(({ hostName, nodeId }) => seen.get(hostName) === 1 ? hostName : nodeId);
 }
 
 function namesText(names: readonly string[]): string {

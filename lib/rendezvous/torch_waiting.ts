@@ -3,52 +3,54 @@
 import { unreachable } from "../core/assert.ts";
 import type { InstantMs } from "../core/time.ts";
 import type { Waiting } from "./meeting.ts";
+import { hereText } from "./texts.ts";
 import type { TorchRecord } from "./torch_record.ts";
 import type { TorchRules, WaitCause } from "./torch_rules.ts";
 
 export class TorchWaiting {
   readonly #rules: TorchRules;
   readonly #tell: (waiting: Waiting | null) => void;
-  #told = "";
+  /** As a clause: "for nodes: 1 of 2 is here (a)"; empty: it does not wait. */
+  text = "";
   /** What the node waits for; null: it does not wait, or nobody said for what. */
   cause: WaitCause | null = null;
+  #lastCallUntil: InstantMs | null = null;
 
   constructor(rules: TorchRules, tell: (waiting: Waiting | null) => void) {
     this.#rules = rules;
     this.#tell = tell;
   }
 
-  /** As a clause: "for 2 more nodes"; empty: it does not wait. */
-  get text(): string {
-    return this.#told.replace(/ [^ ]*$/, "");
-  }
-
   /** `until`: when the join time is over; undefined: it has no end. */
   update(record: TorchRecord, cause: WaitCause, until: InstantMs | undefined, now: InstantMs): void {
     const { nodesMin, nodesMax, lastCallMs } = this.#rules;
-    const present = record.participants.size;
-    const text = waitingText(cause, nodesMin - present);
+    const text = waitingText(cause, record, this.#rules);
+    // Who comes later does not make it longer.
+    this.#lastCallUntil = cause === "last-call" ? this.#lastCallUntil ?? now + lastCallMs : null;
+    const isNews = text !== this.text || cause !== this.cause;
     this.cause = cause;
-    const told = `${text} ${present}`;
-    if (told === this.#told) return;
-    this.#told = told;
-    const leftMs = cause === "last-call" ? lastCallMs : until === undefined ? null : until - now;
-    this.#tell({ text, present, min: nodesMin, max: nodesMax, leftMs });
+    if (!isNews) return;
+    this.text = text;
+    const end = this.#lastCallUntil ?? until;
+    const leftMs = end === undefined ? null : Math.max(0, end - now);
+    this.#tell({ text, present: record.participants.size, min: nodesMin, max: nodesMax, leftMs });
   }
 
   end(): void {
-    if (this.#told !== "") this.#tell(null);
-    this.#told = "";
+    if (this.text !== "") this.#tell(null);
+    this.text = "";
     this.cause = null;
+    this.#lastCallUntil = null;
   }
 }
 
-function waitingText(cause: WaitCause, missing: number): string {
+function waitingText(cause: WaitCause, { participants, nodes }: TorchRecord, rules: TorchRules): string {
   switch (cause) {
     case "nodes":
-      return missing === 1 ? "for 1 more node" : `for ${missing} more nodes`;
-    case "last-call":
-      return "for more nodes, as the last call";
+    case "last-call": {
+      const names = [...participants.keys()].map((name) => nodes.get(name)?.address ?? name);
+      return hereText(participants.size, names, rules);
+    }
     case "next-round":
       return "for the others to begin the next round";
     case "free-seat":

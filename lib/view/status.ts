@@ -60,7 +60,7 @@ export interface JobStatus {
   readonly worldSize: number;
   /** Of the whole job; `nodes` has those of which the launcher that was asked knows. */
   readonly nodeCount: number;
-  /** What the launcher waits for: "for 2 more nodes"; null: it does not. */
+  /** What the launcher waits for: "for nodes: 1 of 2 is here (a)"; null: it does not. */
   readonly waiting: string | null;
   readonly rendezvousMs: number | null;
   readonly firstWorkerMs: number | null;

@@ -119,9 +119,12 @@ Deno.test("JobRecorder tells of a round that ends elsewhere, and of what it wait
     kind: "waiting",
     waiting: { text, present: 1, min: 2, max: 2, leftMs },
   });
-  news(0, waiting("for 1 more node", 900));
-  news(100, waiting("for 1 more node", 800));
-  assertEquals(job.of("waiting").map(({ text, leftMs }) => [text, leftMs]), [["for 1 more node", 900]]);
+  news(0, waiting("for nodes: 1 of 2 is here", 900));
+  news(100, waiting("for nodes: 1 of 2 is here", 800));
+  assertEquals(job.of("waiting").map(({ text, leftMs }) => [text, leftMs]), [[
+    "for nodes: 1 of 2 is here",
+    900,
+  ]]);
   job.tell(200, { kind: "start" });
   news(1_000, { kind: "round-over", round: 0, text: "Node b was lost", needsReport: false });
   assertEquals([job.progress.phase, job.progress.cause], ["stopping", "Node b was lost"]);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { WaitingLog } from "../../lib/agent/waiting_log.ts";
+import { WaitingLog, waitingText } from "../../lib/agent/waiting_log.ts";
 import type { Waiting } from "../../lib/rendezvous/meeting.ts";
 
 const waiting = (text: string, leftMs: number | null = 600_000): Waiting => ({
@@ -47,4 +47,13 @@ Deno.test("WaitingLog has nothing to say when the wait is over", () => {
   assertEquals(log.tell(null, 5_000), null);
   assertEquals(log.nextWakeup(), undefined);
   assertEquals(log.tell(waiting("for nodes"), 30_000), "Waiting for nodes, for up to 10 min");
+});
+
+Deno.test("waitingText() keeps the time that is left where a line is too short for the names", () => {
+  const one = waiting("for nodes: 2 of 3 are here (a, b)", 59_000);
+  const whole = "Waiting for nodes: 2 of 3 are here (a, b), for up to 59 s";
+  assertEquals(waitingText(one, 0, whole.length), whole);
+  assertEquals(waitingText(one, 0, 50), "Waiting for nodes: 2 of 3 are her…, for up to 59 s");
+  assertEquals(waitingText(one, 0, 10), "…, for up ");
+  assertEquals(waitingText(waiting("for a free seat", null), 0, 12), "Waiting for…");
 });

@@ -77,6 +77,28 @@ Deno.test("screen: a wait for nodes is one line that counts down, and makes room
   assertMatch(end, /^here$/m);
 });
 
+Deno.test("screen: a wait is one line on a narrow terminal too, and when its size changes", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  const words = [
+    ...[...LAUNCHERS.muster, "--nnodes=2:4", "--nproc-per-node=1", "--rdzv-backend=c10d"],
+    ...[`--rdzv-endpoint=127.0.0.1:${port}`, "--rdzv-conf=join_timeout=3000", "--timestamps"],
+    ...["--no-python", "true"],
+  ].join(" ");
+  await using screen = await Screen.open(words, { columns: 60, rows: 12 });
+  const line = (dots: string) => new RegExp(`^\\S+ muster: Waiting.*${dots}, for up to 49 min \\d+ s$`);
+  await screen.waitFor(/Waiting/);
+  const first = await screen.shown();
+  await screen.waitFor(/49 min 5[0-7] s/);
+  for (const shown of [first, await screen.shown()]) assertMatch(shown, line("…"));
+  await screen.resize(100, 12);
+  await screen.waitFor(/1 of 2 to 4/);
+  assertMatch(await screen.shown(), line(""));
+  await screen.press("C-c");
+  await screen.waitFor(/rc=130/);
+});
+
 /** What each rank has said by the lines of a screen: folded ones are taken apart, and who printed alone at first. */
 function linesByRank(history: string, ranks: number): string[][] {
   const own: string[][] = Array.from({ length: ranks }, () => []);

@@ -196,7 +196,7 @@ etcdTest("etcd: a closed job lets nobody in, and says what to do; a wait has its
     await using other = await EtcdMembers.start();
     late.push(startOurs(other, "etcd", "true", "--nnodes=2", "--rdzv-conf=timeout=5"));
     assertEquals(await late[1]!.code, 1);
-    assertStringIncludes(late[1]!.output, "Waited 5 s for 1 more node, in vain");
+    assertStringIncludes(late[1]!.output, "Waited 5 s for nodes: 1 of 2 is here, in vain");
   } finally {
     await disposed(first, second, ...late);
   }

@@ -526,7 +526,7 @@ Deno.test("Who takes over never forms a round with newcomers alone", () => {
   job.later(600_000);
   assertMatch(
     job.outcomes.get("x")?.text ?? "",
-    /3 of at least 2, at most 3, are here \(b, x, y\); of the last round a, c are missing, and more than half of it is needed/,
+    /3 of 2 to 3 are here \(b, x, y\); of the last round a, c are missing, and more than half of it is needed/,
   );
 });
 

@@ -82,7 +82,7 @@ Deno.test("LegacyMeeting: a job that has ended is refused, and a wait says for w
   const other = new LegacyDouble();
   const lonely = other.add("lonely", { nodesMin: 2, nodesMax: 2 });
   other.pass(61_000);
-  assertEquals(textOf(lonely), "Waited 1 min for 1 more node, in vain");
+  assertEquals(textOf(lonely), "Waited 1 min for nodes: 1 of 2 is here, in vain");
 });
 
 Deno.test("LegacyMeeting: of a node that is stopped the others hear at once; a job that is stopped is closed", () => {

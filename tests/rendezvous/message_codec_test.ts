@@ -19,12 +19,12 @@ const BYTES = new Uint8Array([0, 1, 255, 0, 34]);
 const NODE_MESSAGES: readonly NodeMessage[] = [
   {
     kind: "join",
-    info: node("a b\u0000ü", { interfaces: ["10.0.0.1", "::1"], nodeRank: 3, standbyPort: 9 }),
+    info: node('a "b" ü', { interfaces: ["10.0.0.1", "::1"], nodeRank: 3, standbyPort: 9 }),
     memory: null,
   },
   {
     kind: "join",
-    info: node("b", { address: "h", schedulerRank: 0, topologyKey: "", role: "r" }),
+    info: node("b", { address: "h", schedulerRank: 0, topologyKey: "\u0000", role: "r" }),
     memory: { first: ROUND, latest: { ...ROUND, round: 4 } },
   },
   { kind: "accepted", proposal: ROUND },
@@ -96,6 +96,7 @@ const MALFORMED: readonly [number, string, string][] = [
     `{"info":{"nodeId":"${"x".repeat(5_000)}"}}`,
     "sent a join.info.nodeId that is not a text of at most 4096",
   ],
+  [1, '{"info":{"nodeId":"a","hostName":"b\\u001b[2J"}}', "sent a hostName with control characters"],
 ];
 for (const [type, json, problem] of MALFORMED) {
   Deno.test(`A malformed message is refused: type ${type}, ${json.slice(0, 60)}`, () => {

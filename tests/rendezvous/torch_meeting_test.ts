@@ -133,7 +133,7 @@ Deno.test("TorchMeeting leaves a record that is not there to torchrun for a whil
   assertEquals(stage.store.keys.size, 1);
   stage.pass(500);
   assertEquals(stage.store.record.form, FORM_OF_2_6);
-  assertEquals(stage.last?.kind === "waiting" && stage.last.waiting?.text, "for 1 more node");
+  assertEquals(stage.last?.kind === "waiting" && stage.last.waiting?.text, "for nodes: 1 of 2 is here (b)");
 });
 
 Deno.test("TorchMeeting ends a round when a torchrun node waits for the next, without a restart of its own", () => {
@@ -319,7 +319,12 @@ Deno.test("TorchMeeting takes itself out when the join time is over", () => {
   stage.pass(11_000);
   assertEquals(stage.last, {
     kind: "job-over",
-    outcome: { code: 1, level: "error", text: "Waited 10 s for 1 more node, in vain", verdict: null },
+    outcome: {
+      code: 1,
+      level: "error",
+      text: "Waited 10 s for nodes: 2 of 3 are here (a, b), in vain",
+      verdict: null,
+    },
   });
   assertEquals([...store.record.participants.keys()], [name("a")]);
 });
