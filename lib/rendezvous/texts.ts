@@ -144,11 +144,12 @@ export function hostNotFound(
   const waited = `Waited ${durationText(joinMs)} for the job's host`;
   const [only = ""] = addresses;
   const hint = "the node with that address hosts it; where no node has it, rdzv-conf is_host=1 names one";
+  const problemOf = (address: string) => problems.get(address)?.replace(/^it /, "");
   if (addresses.length > 1) {
-    const tried = addresses.map((address) => `${address} ${problems.get(address) ?? "did not answer"}`);
+    const tried = addresses.map((address) => `${address} ${problemOf(address) ?? "did not answer"}`);
     return `${waited}: ${tried.join("; ")} (${hint})`;
   }
-  const problem = problems.get(only);
+  const problem = problemOf(only);
   return problem === undefined ? `${waited} at ${only}` : `${waited} at ${only}: it ${problem} (${hint})`;
 }
 

@@ -99,6 +99,7 @@ interface Connection {
   nonce: Uint8Array | null;
   /** The host's nonce, once it asked for a proof. */
   challenge: Uint8Array | null;
+  /** As one of ours does. */
   hasAnswered: boolean;
   isWelcome: boolean;
 }
@@ -222,7 +223,6 @@ export class ControlInitiator {
 
   #receive(connection: Connection, bytes: Uint8Array, now: InstantMs): void {
     const { decoder } = connection;
-    connection.hasAnswered = true;
     if (connection.isWelcome) this.#session.heard(now);
     try {
       decoder.push(bytes);
@@ -233,13 +233,17 @@ export class ControlInitiator {
       decoder.settle();
     } catch (error) {
       if (!(error instanceof PeerError)) throw error;
-      this.#end({ kind: "broken", problem: error.message });
-      return;
+      const isOurs = this.#state === "welcomed" || connection.hasAnswered;
+      if (isOurs) return this.#end({ kind: "broken", problem: error.message });
+      // Somebody else's service, or one that stands before a host that is not there yet.
+      this.#closeConnection();
+      return this.#retry(error.message, now);
     }
     if (connection.isWelcome) this.#report(this.#session.acknowledge());
   }
 
   #take(connection: Connection, frame: ControlFrame, now: InstantMs): void {
+    connection.hasAnswered = true;
     if (connection.isWelcome) {
       if (!isSessionFrame(frame)) throw new PeerError(`sent a ${frame.kind} frame after its welcome`);
       this.#report(this.#session.take(frame, now));
@@ -330,7 +334,8 @@ export class ControlInitiator {
             this.#deadlines.set("giveUp", now + this.#options.limits.resumeMs);
             break;
           }
-          return this.#giveUp();
+          if (this.#state === "welcomed") return this.#end({ kind: "notResumed" });
+          return this.#end({ kind: "unreachable", problem: this.#lastProblem, attempts: this.#attempts });
         case "attempt":
           this.#closeConnection();
           this.#retry(`did not answer within ${durationText(this.#options.limits.greetingMs)}`, now);
@@ -349,11 +354,6 @@ export class ControlInitiator {
   #endOfRefused(now: InstantMs): InitiatorEnd {
     const keptAt = Math.max(this.#keptAt, this.#session.provedAt);
     return { kind: now < keptAt + this.#options.heartbeat.silenceMs ? "hostIsGone" : "notResumed" };
-  }
-
-  #giveUp(): void {
-    if (this.#state === "welcomed") return this.#end({ kind: "notResumed" });
-    this.#end({ kind: "unreachable", problem: this.#lastProblem, attempts: this.#attempts });
   }
 
   /** Carries out what the session says. */

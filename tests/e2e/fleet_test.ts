@@ -112,6 +112,31 @@ Deno.test("fleet: nodes that don't belong together are told why, and the others 
     assertEquals(texts.filter((text) => text.includes("Waited 5 s for nodes: 1 of")).length, 1);
   }));
 
+Deno.test("fleet: a port at which something else answers is tried until the host is there, and said once", () =>
+  fleet(async ({ start, until, endpointPort }) => {
+    const stranger = Deno.listen({ hostname: "127.0.0.1", port: endpointPort });
+    const answering = (async () => {
+      for await (const socket of stranger) {
+        await socket.read(new Uint8Array(64));
+        await socket.write(new TextEncoder().encode("HTTP/1.1 503 Service Unavailable\r\n\r\n")).catch(
+          () => {},
+        );
+        socket.close();
+      }
+    })();
+    const options = ["--nnodes=2", "--rdzv-conf=join_timeout=20"];
+    const guest = start(options, "exit 0");
+    try {
+      await until("it says so", () => guest.output().includes("which speaks no protocol known here"));
+    } finally {
+      stranger.close();
+      await answering;
+    }
+    const host = start(options, "exit 0");
+    assertEquals(await Promise.all([host.ended, guest.ended]), [0, 0], guest.output());
+    assertEquals(guest.output().match(/speaks no protocol/g)?.length, 1, guest.output());
+  }));
+
 Deno.test("fleet: SIGINT on one node ends the job on all", () =>
   fleet(async ({ start, until }) => {
     const nodes = [start(["--nnodes=2"], "exec sleep 60"), start(["--nnodes=2"], "exec sleep 60")];

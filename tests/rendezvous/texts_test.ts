@@ -1,7 +1,7 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { NodeInfo } from "../../lib/rendezvous/ranks.ts";
 import type { JobSettings } from "../../lib/rendezvous/settings.ts";
-import { clip, nodesText, waitingText } from "../../lib/rendezvous/texts.ts";
+import { clip, hostNotFound, nodesText, waitingText } from "../../lib/rendezvous/texts.ts";
 import { node, SETTINGS } from "./scripted_job.ts";
 
 const FOUR: JobSettings = { ...SETTINGS, nodesMin: 4, nodesMax: 4 };
@@ -53,4 +53,16 @@ Deno.test("nodesText() tells nodes of one host apart", () => {
 Deno.test("clip() makes one line of whatever came", () => {
   assertEquals(clip("lost\nmuster: error: not so"), "lost muster: error: not so");
   assertEquals(clip("x".repeat(2000)).length, 1001);
+});
+
+Deno.test("hostNotFound() says what each place did, whichever way it was put", () => {
+  const problems = new Map([["a:1", "it said goodbye"], ["b:2", "can't be reached: connection refused"]]);
+  assertMatch(
+    hostNotFound(["a:1"], 2_000, problems),
+    /^Waited 2 s for the job's host at a:1: it said goodbye \(/,
+  );
+  assertMatch(
+    hostNotFound(["a:1", "b:2", "c:3"], 2_000, problems),
+    /^Waited 2 s for the job's host: a:1 said goodbye; b:2 can't be reached: connection refused; c:3 did not answer \(/,
+  );
 });

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { concat, utf8 } from "../../lib/core/bytes.ts";
 import { Prng } from "../../lib/core/prng.ts";
 import { encodeFrame, FrameDecoder } from "../../lib/store/control_codec.ts";
@@ -267,6 +267,17 @@ for (
     assert(end.kind === "broken" && end.problem.startsWith(problem), JSON.stringify(end));
   });
 }
+
+Deno.test("ControlInitiator tries again where something else answers, which may stand before a host to come", () => {
+  const it = started();
+  it.step({ kind: "connected", connection: 1, nonce: counting(32) }, 0);
+  const bytes = utf8("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+  const [close, failed] = it.step({ kind: "received", connection: 1, bytes }, 0);
+  assertEquals(close, { kind: "close", connection: 1 });
+  assertMatch(failed?.kind === "attemptFailed" ? failed.problem : "", /^speaks no protocol known here/);
+  const again = it.step({ kind: "wakeup" }, it.nextWakeup()!);
+  assertEquals(kinds(answer(it, only(again, "connect").connection, [WELCOME])), ["joined"]);
+});
 
 Deno.test("ControlInitiator breaks with a host that resumes another session, or falls back in epoch", () => {
   for (
