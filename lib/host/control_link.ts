@@ -20,6 +20,7 @@ import type { ControlMessage } from "../store/control_session.ts";
 import { ID_BYTES, NONCE_BYTES } from "../store/control_wire.ts";
 import { ControlSocket } from "./control_socket.ts";
 import type { TcpSocket } from "./listener.ts";
+import { addressesOf } from "./local_addresses.ts";
 import { Loop } from "./loop.ts";
 
 interface ControlOptions {
@@ -133,6 +134,7 @@ export class ControlLink {
   readonly #loop: Loop<InitiatorEvent, InitiatorEffect>;
   readonly #sockets: ControlSockets;
   readonly #dials = new Map<number, AbortController>();
+  #hasJoined = false;
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
@@ -181,6 +183,7 @@ export class ControlLink {
         this.#sockets.get(effect.connection)?.close();
         break;
       default:
+        if (effect.kind === "joined") this.#hasJoined = true;
         this.#options.onEvent(effect);
     }
   }
@@ -195,7 +198,10 @@ export class ControlLink {
       socket = await Deno.connect({ hostname: host, port, autoSelectFamily: true, signal });
     } catch (error) {
       const wasRefused = error instanceof Deno.errors.ConnectionRefused;
-      const problem = `can't be reached: ${error instanceof Error ? error.message : error}`;
+      // A session that is on has no time to lose.
+      const tried = this.#hasJoined ? [] : await addressesOf(host);
+      const where = tried.length === 0 ? "" : ` at ${tried.join(", ")}`;
+      const problem = `can't be reached${where}: ${error instanceof Error ? error.message : error}`;
       this.#loop.post({ kind: "connectFailed", connection, wasRefused, problem });
       return;
     } finally {

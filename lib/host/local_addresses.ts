@@ -32,14 +32,16 @@ export async function isThisMachine(host: string, hostName: string): Promise<boo
   const own = new Set(Deno.networkInterfaces().map(({ address }) => address));
   if (own.has(canonicalAddress(host))) return true;
   if (host === hostName) return true;
-  try {
-    const { lookup } = await import("node:dns/promises");
-    const found = await lookup(host, { all: true });
-    return found.some(({ address }) => own.has(address) || isLoopback(address));
-  } catch {
-    // Not known yet: whoever it is, it is not this machine, which knows its own name.
-    return false;
-  }
+  // One that is not known yet is not this machine, which knows its own name.
+  return (await addressesOf(host)).some((address) => own.has(address) || isLoopback(address));
+}
+
+/** What a name means now; empty: nothing, or what it says itself. */
+export async function addressesOf(host: string): Promise<string[]> {
+  if (host.includes(":") || /^[\d.]+$/.test(host) || meansThisMachineOnly(host)) return [];
+  const { lookup } = await import("node:dns/promises");
+  const found = await lookup(host, { all: true }).catch(() => []);
+  return [...new Set(found.map(({ address }) => address))];
 }
 
 /** Where to be reached when no connection shows it: the endpoint itself, else the first interface's address. */
