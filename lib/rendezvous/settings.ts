@@ -1,6 +1,6 @@
 /** What the nodes of one job must agree on, and the limits of its rendezvous. */
 
-/** The same on every node: a hash of it is compared when two nodes meet. */
+/** The host's count; those of `settingsText` must be the same on every node. */
 export interface JobSettings {
   readonly jobId: string;
   readonly nodesMin: number;
@@ -27,13 +27,16 @@ export interface JobSettings {
 export const FREE_ROUNDS_MAX = 10;
 export const FREE_ROUNDS_WITHIN_MS = 10 * 60_000;
 
-/** The settings as a person reads them, for refusals. */
+/** The settings that decide what becomes of a job, as a person reads them, for refusals. How long it waits is its host's. */
 export function settingsText(settings: JobSettings): string {
-  const { nodesMin, nodesMax, nodesStep, maxRestarts } = settings;
+  const { nodesMin, nodesMax, nodesStep, maxRestarts, onNodeLoss, failover } = settings;
   const nodes = nodesMin === nodesMax
     ? `${nodesMin}`
     : `${nodesMin}:${nodesMax}${nodesStep > 1 ? `:${nodesStep}` : ""}`;
-  return `--nnodes=${nodes} --max-restarts=${maxRestarts}`;
+  const onLoss = onNodeLoss === "fail" ? " --on-node-loss=fail" : "";
+  // Where it could be on.
+  const without = failover === false && 2 * nodesMin > nodesMax ? ", without fail-over" : "";
+  return `--nnodes=${nodes} --max-restarts=${maxRestarts}${onLoss}${without}`;
 }
 
 /** The largest number of nodes, at most `present`, that a round may have; null: none. */

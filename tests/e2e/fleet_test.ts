@@ -99,15 +99,16 @@ Deno.test("fleet: nodes that don't belong together are told why, and the others 
     const refused = [
       start(["--nnodes=3", "--rdzv-conf=join_timeout=5"], "exit 0"),
       start(["--nnodes=2", "--rdzv-id=other", "--rdzv-conf=join_timeout=5"], "exit 0"),
+      start(["--nnodes=2", "--no-failover", "--rdzv-conf=join_timeout=5"], "exit 0"),
     ];
     // Whoever binds the port first is the host: the others are strangers to it.
     const codes = await Promise.all([host, ...refused].map(({ ended }) => ended));
-    assertEquals(codes, [1, 1, 1]);
+    assertEquals(codes, [1, 1, 1, 1]);
     const texts = [host, ...refused].map((node) => node.output());
     assertEquals(
       texts.filter((text) => /refused this node: it (was started with other settings|serves job)/.test(text))
         .length,
-      2,
+      3,
     );
     assertEquals(texts.filter((text) => text.includes("Waited 5 s for nodes: 1 of")).length, 1);
   }));
