@@ -132,3 +132,30 @@ Deno.test("fleet: a frozen node is taken for lost after keep_alive_interval × k
     assertStringIncludes(host.output(), "was lost: nothing was heard of it any more");
     assert(!guest.output().includes("lost"));
   }));
+
+Deno.test("fleet: a host that gets SIGTERM stays for the others where nobody may take over, and ends last with 143", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=2:4", "--rdzv-conf=last_call_timeout=1"];
+    const script = 'if [ "$WORLD_SIZE" = 2 ]; then sleep 1; exit 0; fi; exec sleep 60';
+    const host = start(options, script);
+    await until("it hosts", () => /Waiting for nodes/.test(host.output()));
+    const others = [start(options, script), start(options, script)];
+    await world(until, [host, ...others], 3);
+    host.signal("SIGTERM");
+    assertEquals(await codes([host, ...others]), [143, 0, 0]);
+    assertStringIncludes(host.output(), "The other nodes meet here, so this agent stays for them");
+    assertEquals(ranksOf(host).length, 1, "it has no workers any more");
+    assertEquals(others.map((node) => lastRank(node)![3]), ["0", "0"], "that is free");
+  }));
+
+Deno.test("fleet: with --no-failover the loss of the host ends all with 1, whatever MIN", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=2:3", "--no-failover", "--max-restarts=3"];
+    const host = start(options, "exec sleep 60");
+    await until("it hosts", () => /Waiting for nodes/.test(host.output()));
+    const others = [start(options, "exec sleep 60"), start(options, "exec sleep 60")];
+    await world(until, [host, ...others], 3);
+    host.signal("SIGKILL");
+    assertEquals(await codes(others), [1, 1]);
+    for (const node of others) assertMatch(node.output(), /The job's host at \S+ was lost/);
+  }));

@@ -130,6 +130,11 @@ const TABLE: readonly Row[] = [
     codes: { a: 1 },
   },
   {
+    name: "lost node, MIN = MAX, --on-node-loss fail: all end with 1, whatever the budget",
+    ...{ size: "2:2", nodes: "ab", settings: { onNodeLoss: "fail" }, event: lose("b"), then: null },
+    codes: { a: 1 },
+  },
+  {
     name: "lost node, enough left, --on-node-loss fail: goes on",
     ...{ size: "2:4", nodes: "abc", settings: { onNodeLoss: "fail" }, event: lose("b"), then: "ac" },
     restarts: 0,
@@ -181,6 +186,11 @@ const TABLE: readonly Row[] = [
     name: "a spare ends with 0 when the job does",
     ...{ size: "2:2", nodes: "abc", then: null, codes: { a: 0, b: 0, c: 0 } },
     event: (job) => job.succeed("a", "b"),
+  },
+  {
+    name: "a spare ends with the code of a job that fails",
+    ...{ size: "2:2", nodes: "abc", settings: { maxRestarts: 0 }, event: (job) => job.fail("b"), then: null },
+    codes: { a: 1, b: 1, c: 1 },
   },
   {
     name: "a spare that leaves changes nothing",
@@ -240,6 +250,16 @@ const TABLE: readonly Row[] = [
       assertEquals(job.code("b"), 0);
       assertEquals(job.code("a"), undefined);
       job.succeed("a");
+    },
+  },
+  {
+    name: "exit barrier: the host stays for who goes on, and ends with 0",
+    ...{ size: "2:2", nodes: "ab", then: null, codes: { a: 0, b: 0 } },
+    event: (job) => {
+      job.succeed("a");
+      job.later(600_000);
+      assertEquals([job.code("a"), job.code("b")], [undefined, undefined]);
+      job.succeed("b");
     },
   },
   {
