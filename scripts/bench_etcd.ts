@@ -86,7 +86,7 @@ async function saveMs(etcd: EtcdMembers): Promise<number> {
 
 async function recordMs(etcd: EtcdMembers): Promise<number> {
   const cluster = new EtcdCluster(etcd.urls);
-  const record = new EtcdV2Record(new EtcdV2(cluster, 10_000), "record");
+  const record = new EtcdV2Record(new EtcdV2(cluster, { limitMs: 10_000 }), "record");
   let token: string | null = null;
   const start = performance.now();
   for (let index = 0; index < SAVES; index++) {
@@ -101,7 +101,9 @@ async function recordMs(etcd: EtcdMembers): Promise<number> {
 /** From one node's write of a key to the other's answer that it is there. */
 async function keyMs(etcd: EtcdMembers, round: number): Promise<number> {
   const clusters = [new EtcdCluster(etcd.urls), new EtcdCluster(etcd.urls)];
-  const [writer, reader] = clusters.map((cluster) => new EtcdV2Keys(new EtcdV2(cluster, 10_000), "/bench"));
+  const [writer, reader] = clusters.map((cluster) =>
+    new EtcdV2Keys(new EtcdV2(cluster, { limitMs: 10_000 }), "/bench")
+  );
   const waited = reader!.get([`key${round}`], 10_000);
   await new Promise((resolve) => setTimeout(resolve, 50));
   const start = performance.now();

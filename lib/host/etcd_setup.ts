@@ -5,8 +5,10 @@ import { memberUrl } from "../etcd/endpoints.ts";
 import { type EtcdSettings, etcdSettings } from "../options/etcd_settings.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
 import { EtcdCluster } from "./etcd_cluster.ts";
+import { EtcdV2 } from "./etcd_v2.ts";
 import type { Credentials } from "./etcd_v3.ts";
 import { fallbackAddress, isLoopback, meansThisMachineOnly } from "./local_addresses.ts";
+import { readTimeoutMs } from "./torch_setup.ts";
 
 /** How long a member may take to take a connection that shows which of our addresses leads to it. */
 const CONNECT_MS = 1000;
@@ -32,6 +34,19 @@ export async function accessEtcd(endpoint: string, { conf, localAddress }: Meeti
     isLocal: localAddress === null && members.every(({ host }) => meansThisMachineOnly(host)),
     selfAddress: localAddress ?? await addressTowards(members),
   };
+}
+
+/** The client of a node's meeting over etcd's v2 API: until etcd has answered, it is waited for as the other nodes are. */
+export function startEtcdV2(
+  { cluster }: EtcdAccess,
+  meeting: MeetingPlan,
+  say: (level: "notice", text: string) => void,
+): EtcdV2 {
+  return new EtcdV2(cluster, {
+    limitMs: readTimeoutMs(meeting),
+    firstLimitMs: meeting.joinMs,
+    say: (text) => say("notice", text),
+  });
 }
 
 async function credentials(user: NonNullable<EtcdSettings["user"]>): Promise<Credentials> {

@@ -21,29 +21,43 @@ const ATTEMPT_MS = 3000;
 const PAUSE_MS_FIRST = 50;
 const PAUSE_MS_LAST = 1000;
 
+export interface EtcdV2Options {
+  /** How long a request is repeated (rdzv-conf `read_timeout`). */
+  readonly limitMs: number;
+  /** The same until etcd has answered once, since it may start after the nodes; `limitMs` by default. */
+  readonly firstLimitMs?: number;
+  /** Told once that nobody answers, and once that somebody does again. */
+  readonly say?: (text: string) => void;
+}
+
 export class EtcdV2 {
   readonly #cluster: EtcdCluster;
-  readonly #limitMs: number;
+  readonly #options: EtcdV2Options;
   readonly #ending = new AbortController();
+  #hasAnswered = false;
+  #isInTrouble = false;
 
-  /** `limitMs`: how long a request is repeated (rdzv-conf `read_timeout`). */
-  constructor(cluster: EtcdCluster, limitMs: number) {
+  constructor(cluster: EtcdCluster, options: EtcdV2Options) {
     this.#cluster = cluster;
-    this.#limitMs = limitMs;
+    this.#options = options;
   }
 
   /** @throws {EtcdV2Error} */
   async ask(request: V2Request): Promise<V2Result> {
-    const deadline = monotonicNow() + this.#limitMs;
+    const begunAt = monotonicNow();
     for (let pauseMs = PAUSE_MS_FIRST;; pauseMs = Math.min(PAUSE_MS_LAST, pauseMs * 2)) {
       try {
-        return settled(decode(await this.#send(request, ATTEMPT_MS)));
+        const answer = await this.#send(request, ATTEMPT_MS);
+        this.#onAnswer();
+        return settled(decode(answer));
       } catch (error) {
         if (!(error instanceof EtcdUnreachableError)) throw error;
         if (this.#ending.signal.aborted) throw new EtcdV2Error("The connection to etcd was closed");
-        if (monotonicNow() + pauseMs >= deadline) {
-          throw new EtcdV2Error(`${error.message}; tried for ${durationText(this.#limitMs)}`);
+        const limitMs = this.#limitMs;
+        if (monotonicNow() + pauseMs >= begunAt + limitMs) {
+          throw new EtcdV2Error(`${error.message}; tried for ${durationText(limitMs)}`);
         }
+        this.#onTrouble(error.message);
         await delay(pauseMs, { signal: this.#ending.signal }).catch(() => {});
       }
     }
@@ -83,6 +97,22 @@ export class EtcdV2 {
   /** Ends every wait; requests under way fail. */
   close(): void {
     this.#ending.abort();
+  }
+
+  get #limitMs(): number {
+    const { limitMs, firstLimitMs = limitMs } = this.#options;
+    return this.#hasAnswered ? limitMs : firstLimitMs;
+  }
+
+  #onTrouble(text: string): void {
+    if (!this.#isInTrouble) this.#options.say?.(`${text}; trying again`);
+    this.#isInTrouble = true;
+  }
+
+  #onAnswer(): void {
+    if (this.#isInTrouble) this.#options.say?.("etcd answers again");
+    this.#isInTrouble = false;
+    this.#hasAnswered = true;
   }
 
   #send(request: V2Request, attemptMs: number): Promise<HttpAnswer> {

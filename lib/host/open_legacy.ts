@@ -10,8 +10,7 @@ import type {
   LegacyMeetingOptions,
 } from "../rendezvous/legacy_meeting_events.ts";
 import { EtcdLegacyStore } from "./etcd_legacy_store.ts";
-import { accessEtcd } from "./etcd_setup.ts";
-import { EtcdV2 } from "./etcd_v2.ts";
+import { accessEtcd, startEtcdV2 } from "./etcd_setup.ts";
 import { Loop } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { readTimeoutMs } from "./torch_setup.ts";
@@ -21,10 +20,10 @@ const PREFIX = "/torchelastic/p2p";
 
 /** @throws {SystemError} The settings for etcd can't be used. */
 export async function openLegacyMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
-  const { plan, onNews } = parts;
+  const { plan, onNews, say } = parts;
   const etcd = await accessEtcd(plan.rendezvousEndpoint, meeting);
   const options = legacyOptions(plan, meeting);
-  const client = new EtcdV2(etcd.cluster, options.readMs);
+  const client = startEtcdV2(etcd, meeting, say);
   const store = new EtcdLegacyStore(client, options.folder, (answer) => loop.post(answer));
   const machine = new LegacyMeeting(options, new Prng(crypto.getRandomValues(new Uint32Array(1))[0]!));
   const perform = (effect: LegacyMeetingEffect) => {

@@ -2,8 +2,8 @@
 
 import { SystemError } from "../core/errors.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
-import { accessEtcd } from "./etcd_setup.ts";
-import { EtcdV2, EtcdV2Error } from "./etcd_v2.ts";
+import { accessEtcd, startEtcdV2 } from "./etcd_setup.ts";
+import { EtcdV2Error } from "./etcd_v2.ts";
 import { EtcdV2Keys } from "./etcd_v2_keys.ts";
 import { EtcdV2Record } from "./etcd_v2_record.ts";
 import { FileStore, FileStoreError } from "./file_store.ts";
@@ -11,7 +11,6 @@ import { fallbackAddress } from "./local_addresses.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { SharedMeeting } from "./shared_meeting.ts";
 import type { SharedStore } from "./shared_store.ts";
-import { readTimeoutMs } from "./torch_setup.ts";
 
 /** Nobody hosts these, so nobody is sure to write the record soon; torchrun's agents still get the first word. */
 const CLAIM_MS = 1_000;
@@ -33,7 +32,7 @@ export async function openFileMeeting(
 /** @throws {SystemError} The settings for etcd can't be used. */
 export async function openEtcdV2Meeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
   const etcd = await accessEtcd(parts.plan.rendezvousEndpoint, meeting);
-  const client = new EtcdV2(etcd.cluster, readTimeoutMs(meeting));
+  const client = startEtcdV2(etcd, meeting, parts.say);
   const store: SharedStore = {
     record: new EtcdV2Record(client, parts.plan.jobId),
     keys: new EtcdV2Keys(client, ETCD_KEYS),

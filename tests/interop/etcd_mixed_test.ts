@@ -2,6 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { EtcdMembers, etcdTest, startTorchrun, torchEtcdTest } from "./etcd_members.ts";
+import { freePort } from "./harness.ts";
 import { type MusterNode, startMuster } from "./muster_node.ts";
 
 type Backend = "etcd" | "etcd-v2";
@@ -181,6 +182,25 @@ for (const first of ["torchrun", "muster"] as const) {
       }
     },
   );
+}
+
+for (const backend of ["etcd", "etcd-v2"] as const) {
+  Deno.test(`${backend}: etcd that is not there is waited for as long as the other nodes, and said`, async () => {
+    const endpoint = `127.0.0.1:${freePort()}`;
+    const node = startMuster([
+      ...["--nnodes=2", `--rdzv-backend=${backend}`, `--rdzv-endpoint=${endpoint}`, "--rdzv-id=job"],
+      // Once etcd has answered the first of these says how long.
+      "--rdzv-conf=read_timeout=1,timeout=3,join_timeout=3",
+    ], "true");
+    try {
+      assertEquals(await node.code, 1);
+      const text = `etcd can't be reached: http://${endpoint} (connection refused); `;
+      assertStringIncludes(node.output, `${text}trying again`);
+      assertStringIncludes(node.output, `${text}tried for 3 s`);
+    } finally {
+      await disposed(node);
+    }
+  });
 }
 
 etcdTest("etcd: a closed job lets nobody in, and says what to do; a wait has its end", async () => {

@@ -11,7 +11,7 @@ const LIMIT_MS = 20_000;
 const DIRECTORY = "/torch/elastic/store";
 
 function clientOf(etcd: EtcdMembers) {
-  const cluster = new EtcdCluster(etcd.urls), client = new EtcdV2(cluster, LIMIT_MS);
+  const cluster = new EtcdCluster(etcd.urls), client = new EtcdV2(cluster, { limitMs: LIMIT_MS });
   const close = () => {
     client.close();
     cluster.close();
@@ -112,7 +112,7 @@ etcdTest("etcd v2: a cluster without the v2 API is told from one that is not the
   }
   const url = `http://127.0.0.1:${freePort()}`, cluster = new EtcdCluster([url]);
   const error = await assertRejects(
-    () => new EtcdV2Record(new EtcdV2(cluster, 100), "j").read(),
+    () => new EtcdV2Record(new EtcdV2(cluster, { limitMs: 100 }), "j").read(),
     EtcdV2Error,
   );
   assertStringIncludes(error.message, `${url} (connection refused); tried for 100 ms`);
