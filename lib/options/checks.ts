@@ -83,7 +83,12 @@ function checkRendezvous(
   }
 
   // With a shared file the endpoint is a path.
-  if (backend === "c10d" && conf.get("store_type")?.toLowerCase() === "file") return;
+  if (backend === "c10d" && conf.get("store_type")?.toLowerCase() === "file") {
+    if (endpoint !== "" || checkedValue(parseNodes(values.nnodes)).max === 1) return;
+    const why = "store_type=file needs the path of a file that all nodes share";
+    problems.push({ message: `${why}: ${givenName(parsed, "rdzvEndpoint") ?? "--rdzv-endpoint"} has none` });
+    return;
+  }
   const source = givenName(parsed, "rdzvEndpoint") ?? givenName(parsed, "masterAddr") ?? "--master-addr";
   const { masterPort } = values;
   if (

@@ -78,6 +78,11 @@ Deno.test("checkCombinations() refuses back ends and endpoints that cannot be us
     findings(["--rdzv-backend=c10d", "--rdzv-endpoint=/shared/file", "--rdzv-conf=store_type=file"]),
     quiet,
   );
+  const withoutFile = ["--rdzv-backend=c10d", "--rdzv-conf=store_type=file"];
+  assertEquals(findings(withoutFile), quiet, "one node needs none");
+  assertEquals(findings([...withoutFile, "--nnodes=2"]).problems, [
+    "store_type=file needs the path of a file that all nodes share: --rdzv-endpoint has none",
+  ]);
 });
 
 Deno.test("checkCombinations() refuses a program that is not Python where --local-rank would be appended", () => {
