@@ -45,10 +45,10 @@ export function openWorkerStore(
   meeting: MeetingPlan | null,
   onLog: (line: string) => void,
 ): WorkerStore {
-  // A file may be on many machines.
-  const isHere = meeting === null || meeting.filePath === null &&
-      meeting.endpoints.every(({ host }) => /^(localhost|127\..*|::1)$/i.test(host));
-  const bindTo = isHere ? LOOPBACK : anyAddress();
+  const isHere = meeting === null || isOnOneMachine(meeting);
+  const bindTo = isHere && (meeting === null || isAtUsualAddress(meeting)) ? LOOPBACK : anyAddress();
+  // "Everybody" is this machine, where all nodes are on it.
+  const everybody = isHere && bindTo !== LOOPBACK ? [] : null;
   const host = meeting === null ? LOOPBACK : "";
   if (!hostedByLauncher) {
     const reserved = reservePort({ host: bindTo, port });
@@ -62,7 +62,7 @@ export function openWorkerStore(
       close: () => reserved.release(),
     };
   }
-  const server = startStoreServer({ host: bindTo, port, onLog });
+  const server = startStoreServer({ host: bindTo, port, onLog, allowed: everybody });
   return meeting === null ? server : {
     host,
     port: server.port,
@@ -70,7 +70,21 @@ export function openWorkerStore(
       return server.stats;
     },
     reset: () => server.reset(),
-    setAllowed: (allowed) => server.setAllowed(allowed),
+    setAllowed: (allowed) => server.setAllowed(allowed ?? everybody),
     close: () => server.close(),
   };
+}
+
+const LOOPBACK_HOST = /^(localhost|127\..*|::1)$/i;
+
+/** All nodes are on this machine, since they meet, and are reached, at addresses that mean it. A file may be on many. */
+function isOnOneMachine({ filePath, endpoints, localAddress }: MeetingPlan): boolean {
+  return filePath === null && LOOPBACK_HOST.test(localAddress ?? LOOPBACK) &&
+    endpoints.every(({ host }) => LOOPBACK_HOST.test(host));
+}
+
+/** Of this machine's many loopback addresses nobody is told but the usual one. */
+function isAtUsualAddress({ endpoints, localAddress }: MeetingPlan): boolean {
+  const hosts = [...endpoints.map(({ host }) => host), localAddress ?? LOOPBACK];
+  return hosts.every((host) => /^(localhost|127\.0\.0\.1)$/i.test(host));
 }
