@@ -144,6 +144,11 @@ export class LauncherLog {
       const record = { time: new Date(wallNow()).toISOString(), level, message: text };
       return this.#console.writeLines(utf8(`${JSON.stringify(record)}\n`), { stamped: false });
     }
-    this.#console.writeLines(utf8(`muster: ${PREFIXES[level] ?? ""}${text}\n`));
+    this.#console.writeLines(utf8(`muster: ${PREFIXES[level] ?? ""}${harmless(text)}\n`));
   }
+}
+
+/** What others have sent may be in a message: it moves no cursor, and no line of it looks like one of the launcher's own. */
+function harmless(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n]/gu, "?").replaceAll("\n", "\n  ");
 }

@@ -50,6 +50,10 @@ export function judgeGreeting(hello: Hello, self: ControlIdentity, hasSecret: bo
   if (hasSecret && !hello.hasSecret) return refuse("secretRequired", self, "asks for the job's secret");
   if (!hasSecret && hello.hasSecret) return refuse("secretUnknown", self, "was started without the secret");
   if (hello.instance.length !== ID_BYTES) throw new PeerError("sent an instance id of a wrong length");
+  // It is named in messages that people read on terminals.
+  if (/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(hello.nodeId)) {
+    throw new PeerError("sent a node id with control characters");
+  }
   return null;
 }
 

@@ -29,6 +29,15 @@ Deno.test("LauncherLog shows notices, warnings and errors, in order and as they 
   );
 });
 
+Deno.test("LauncherLog takes the power from what others have sent", async () => {
+  let text = "";
+  const console = new LineMix((bytes) => text += fromUtf8(bytes), { isTerminal: true });
+  const log = new LauncherLog({ console, logLevel: undefined, ...PLAIN });
+  log.say("notice", "Node a\x1b]0;title\x07\x9b2J lost rank 1\r\nmuster: error: not so, ü");
+  await log.settled();
+  assertEquals(text, "muster: Node a?]0;title??2J lost rank 1?\n  muster: error: not so, ü\n");
+});
+
 Deno.test("LauncherLog reads LOGLEVEL as Python's logging does", async () => {
   const kinds = async (level: string) =>
     (await shown(level)).split("\n").map((line) => line.match(/ a (\w+) /)?.[1]).filter((kind) => kind);

@@ -50,6 +50,11 @@ Deno.test("judgeGreeting() asks for a common protocol and for the same idea of a
   assertEquals(refusal?.reason, "noCommonProtocol");
   assertEquals(refusal?.detail, "speaks protocol 2 to 3 (version 0.9.0), not 1");
   assertThrows(() => judgeGreeting({ ...HELLO, instance: "" }, HOST, false), PeerError, "instance id");
+  assertThrows(
+    () => judgeGreeting({ ...HELLO, nodeId: "a\x1b[2J" }, HOST, false),
+    PeerError,
+    "control characters",
+  );
 });
 
 for (
