@@ -90,3 +90,36 @@ hostsTest(
     assertEquals(losses(job.text()).size, steps);
   },
 );
+
+hostsTest(
+  "training over four hosts goes on when the store's host loses power, and takes a node in that comes later",
+  async (network) => {
+    const hosts = await network.add(FOUR);
+    const [newcomer] = await network.add(["n4"]);
+    const checkpoint = `${hosts[1]!.temporaryDirectory}/model.pt`;
+    const steps = 600;
+    const job = new Job("muster", {
+      nnodes: "3:4",
+      // Where newcomers look for it, once the first is gone.
+      endpoint: "n0:29400,n1:29400,n2:29400",
+      conf: CONF,
+      more: ["--max-restarts=2"],
+      program: [TRAIN[0]!, `--steps=${steps}`, `--checkpoint=${checkpoint}`, "--checkpoint-every=50"],
+      env: ENV,
+    });
+    job.start(hosts);
+    const says = async (name: string, what: RegExp) => {
+      const agent = job.agents.get(name)!;
+      assert(await agent.until(() => what.test(agent.text()) || null, LIMIT_MS), job.text());
+    };
+    await says("n0", /step 60 /);
+    await hosts[0]!.powerOff();
+    // Rank 0 and the workers' store have moved.
+    await says("n1", /: 3 workers, starting at step (?!0)/);
+    job.start([newcomer!]);
+    const members = [...hosts.slice(1), newcomer!];
+    assertEquals(await job.codes(members, LIMIT_MS), [0, 0, 0, 0], job.text());
+    await says("n1", /: 4 workers, starting at step (?!0)/);
+    assertEquals(losses(job.text()).size, steps);
+  },
+);
