@@ -1,6 +1,6 @@
 /**
- * Shows what this node waits for: on a terminal one line that is kept up to date with the time that is left, in a log what
- * `agent/waiting_log.ts` has to say.
+ * Shows what this node waits for: on a terminal one line that is kept up to date with the time that is left; in a log, and
+ * where that line has no room for everything, what `agent/waiting_log.ts` has to say.
  */
 
 import type { SayLevel } from "../agent/effect.ts";
@@ -41,11 +41,12 @@ export class WaitingLine {
     if (waiting === null && this.#waiting === null) return;
     this.#waiting = waiting;
     this.#since = monotonicNow();
-    if (!this.#options.console.isTerminal) return this.#toLog(this.#log.tell(waiting, this.#since));
+    const line = this.#log.tell(waiting, this.#since);
+    if (!this.#options.console.isTerminal) return this.#toLog(line);
     if (waiting === null) return this.#clear();
     this.#stream ??= this.#options.console.addStream({ label: { kind: "none" }, isAlone: false });
-    this.#timer ??= setInterval(() => this.#draw(), REFRESH_MS);
-    this.#draw();
+    this.#timer ??= setInterval(() => this.#draw(this.#log.wake(monotonicNow())), REFRESH_MS);
+    this.#draw(line);
   }
 
   #toLog(line: string | null): void {
@@ -62,11 +63,13 @@ export class WaitingLine {
   }
 
   /** The line is a progress bar to the console: who writes a whole line erases it, and it comes back. */
-  #draw(): void {
+  #draw(line: string | null): void {
     if (this.#waiting === null) return;
     // What is left of the terminal's line: a longer one would fill the screen with what can't be erased.
     const taken = HEAD.length + (this.#options.console.stamp?.().length ?? 0) + 1;
-    const text = waitingText(this.#waiting, monotonicNow() - this.#since, Math.max(0, columns() - taken));
+    const room = Math.max(0, columns() - taken);
+    const text = waitingText(this.#waiting, monotonicNow() - this.#since, room);
+    if (line !== null && line.length > room) this.#options.say("notice", line);
     this.#stream?.push(utf8(`\r\x1b[K${HEAD}${printable(text, true)}`));
   }
 
