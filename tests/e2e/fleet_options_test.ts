@@ -148,6 +148,18 @@ Deno.test("fleet: a host that gets SIGTERM stays for the others where nobody may
     assertEquals(others.map((node) => lastRank(node)![3]), ["0", "0"], "that is free");
   }));
 
+Deno.test("fleet: a node whose terminal hangs up leaves as with SIGTERM, with that signal's code", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=1:2", "--rdzv-conf=last_call_timeout=20"];
+    const host = start(options, 'if [ "$WORLD_SIZE" = 1 ]; then exit 0; fi; exec sleep 60');
+    await until("it hosts", () => /Waiting for nodes/.test(host.output()));
+    const guest = start(options, "exec sleep 60");
+    await world(until, [host, guest], 2);
+    guest.signal("SIGHUP");
+    assertEquals(await codes([host, guest]), [0, 129]);
+    assertEquals(lastRank(host)![3], "0");
+  }));
+
 Deno.test("fleet: with --no-failover the loss of the host ends all with 1, whatever MIN", () =>
   fleet(async ({ start, until }) => {
     const options = ["--nnodes=2:3", "--no-failover", "--max-restarts=3"];

@@ -47,6 +47,20 @@ hostsTest("addresses: of several interfaces the one of the endpoint is advertise
   await assertReached(world, hosts);
 });
 
+for (const isName of [false, true]) {
+  hostsTest(`addresses: --local-addr is advertised, ${isName ? "a name" : "an address"}`, async (network) => {
+    // Names mean the first network; the workers are to meet on the second.
+    const hosts = await hostsOf(network, { interfaces: 2, namedSegment: isName ? 1 : 0 });
+    const job = new Job("muster", { nnodes: "3", endpoint: `${hosts[0].addresses(0)[0]}:29400` });
+    for (const host of hosts) {
+      job.start([host], [`--local-addr=${isName ? host.name : host.addresses(1)[0]}`]);
+    }
+    const world = await job.mustForm(hosts, 0);
+    assertEquals(masterOf(world), isName ? "n0" : hosts[0].addresses(1)[0]);
+    await assertReached(world, hosts);
+  });
+}
+
 hostsTest("addresses: IPv6 alone, by name", async (network) => {
   const hosts = await hostsOf(network, { families: "ipv6" });
   const world = await form(hosts, "n0:29400");
