@@ -31,6 +31,9 @@ const PROBE_MS = 2_000;
 /** How long the host of a job that ended well stays for torchrun's agents, which close the record in the end. */
 const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 50;
+/** How often a host that is to leave looks whether torchrun's agents, who meet at its store, have all gone. */
+const STAY_LOOK_MS = 1_000;
+const STAYS_AS_HOST = "The other nodes meet here, so this agent stays for them (once more to stop at once)";
 
 const TORCHRUN_JOINS = "torchrun's agents take part in the job";
 /** A host of ours that ends at the wrong moment looks like a store alone, once. */
@@ -54,6 +57,9 @@ class SwitchingMeeting implements Meeting {
   /** The round in which the agent has workers, or is clearing up. */
   #round: number | null = null;
   #before = { rounds: 0, restarts: 0 };
+  /** This node was told to leave, and not to end the job. */
+  #leaves = false;
+  #stay: ReturnType<typeof setTimeout> | undefined;
   #isProbing = false;
   /** Looks in a row that have found a store alone. */
   #loneSights = 0;
@@ -116,6 +122,7 @@ class SwitchingMeeting implements Meeting {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#probes);
+    clearTimeout(this.#stay);
     await this.#shared?.close();
     const service = this.#place?.service ?? null;
     // Of a failure torchrun's agents hear by nothing but the loss of the store.
@@ -129,6 +136,7 @@ class SwitchingMeeting implements Meeting {
   #note(request: MeetingRequest): void {
     if (request.kind === "join") this.#hasJoined = true;
     if (request.kind === "cleared") this.#round = null;
+    if (request.kind === "leave") this.#leaves = request.scope === "node";
   }
 
   #onFleetNews(news: MeetingNews): void {
@@ -143,6 +151,20 @@ class SwitchingMeeting implements Meeting {
       this.#before = { ...this.#before, restarts: news.seat.restartCount };
     }
     this.#parts.onNews(news);
+  }
+
+  /** Without the store that this node serves the others can't go on: it leaves last. */
+  #onSharedNews(news: MeetingNews): void {
+    const service = this.#place?.service ?? null;
+    if (news.kind !== "job-over" || !this.#leaves || service === null) return this.#parts.onNews(news);
+    void this.#shared?.close();
+    const look = (isFirst: boolean) => {
+      if (service.stats.connections === 0) return this.#parts.onNews(news);
+      if (isFirst) this.#parts.say("notice", STAYS_AS_HOST);
+      this.#stay = setTimeout(look, STAY_LOOK_MS, false);
+    };
+    // Until our own connection has gone.
+    this.#stay = setTimeout(look, FAREWELL_LOOK_MS, true);
   }
 
   #onShared(place: SharedPlace, reason: string, claimMs = CLAIM_MS): void {
@@ -205,6 +227,7 @@ class SwitchingMeeting implements Meeting {
       this.#shared = new SharedMeeting({
         ...this.#parts,
         ...{ meeting: this.#plan, store, address, claimMs, before: this.#before },
+        onNews: (news) => this.#onSharedNews(news),
       });
       for (const request of this.#held.splice(0)) this.#shared.request(request);
     } catch (error) {

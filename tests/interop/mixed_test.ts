@@ -76,6 +76,41 @@ for (const host of ["torchrun", "muster"] as const) {
   );
 }
 
+for (const host of ["torchrun", "muster"] as const) {
+  interopTest(`mixed job: the host's agent is lost, and the other ends at once (${host} hosts)`, async () => {
+    const run = await runMixedJob({
+      // Workers that would go on for longer than the test may.
+      ...{ host, first: host, nodes: "1:2", conf: "last_call_timeout=2", seconds: 200, maxRestarts: 1 },
+      onStarted: (pids) => Promise.resolve(Deno.kill(pids[host], "SIGKILL")),
+    });
+    const { code, stderr } = run.runs[host === "muster" ? "torchrun" : "muster"];
+    assertEquals(code, 1, stderr);
+    if (host === "torchrun") assertStringIncludes(stderr, "Cannot connect to the store at");
+  });
+}
+
+for (const host of ["torchrun", "muster"] as const) {
+  interopTest(
+    `mixed job: our node leaves on SIGTERM, and torchrun's goes on alone (${host} hosts)`,
+    async () => {
+      const run = await runMixedJob({
+        ...{ host, first: "torchrun", nodes: "1:2", conf: "last_call_timeout=2", seconds: 12 },
+        onStarted: (pids) => Promise.resolve(Deno.kill(pids.muster, "SIGTERM")),
+      });
+      assertCodes(run, 0, 143);
+      const last = run.rounds.at(-1)!;
+      assertEquals(last.map(({ side, rank, worldSize }) => [side, rank, worldSize]), [
+        ["torchrun", 0, 2],
+        ["torchrun", 1, 2],
+      ], run.runs.torchrun.stderr);
+      const stays = run.runs.muster.stderr.includes(
+        "The other nodes meet here, so this agent stays for them",
+      );
+      assertEquals(stays, host === "muster", run.runs.muster.stderr);
+    },
+  );
+}
+
 interopTest(
   "mixed job: our node joins a job of torchrun's that runs, which torchrun's own can't",
   async () => {
