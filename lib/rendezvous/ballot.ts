@@ -103,8 +103,10 @@ export class Ballot {
   lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): void {
     const memory = this.#memories.get(nodeId);
     this.#memories.delete(nodeId);
-    if (!this.#chain.some(({ seats }) => seats.has(nodeId))) return;
-    if (inOrder && memory !== undefined && this.#isKnown(memory.latest)) this.#left.add(nodeId);
+    // Of one that was started since, the loss says nothing of the one that had its name.
+    if (memory === undefined) return;
+    if (!this.#chain.some(({ record, seats }) => seats.has(nodeId) && wasThere(memory, record))) return;
+    if (inOrder && this.#isKnown(memory.latest)) this.#left.add(nodeId);
     else this.#lost.set(nodeId, lastHeard);
   }
 

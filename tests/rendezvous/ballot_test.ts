@@ -96,6 +96,18 @@ Deno.test("A node that was started again under its name has no vote, and shows t
   assertEquals(right(next, "ab"), "refused", "a may have formed a round with others before");
 });
 
+Deno.test("The loss of one that was started again says nothing of the one that had its name", () => {
+  const ballot = heir(record("ab"), "b");
+  for (let count = 0; count < 2; count++) {
+    ballot.hear("a", null);
+    ballot.lose("a", false, 1_000);
+    ballot.proveDead("a");
+  }
+  ballot.hear("a", null);
+  // The host of that round may have formed another with others, after b was lost.
+  assertEquals(right(ballot, "ab", 1_000_000), "refused");
+});
+
 Deno.test("A node that has accepted a later round has neither vote nor seat with a host that does not know it", () => {
   const base = record("abc"), later = record("ab", { round: 1 });
   const ballot = heir(base, "c");
