@@ -62,6 +62,18 @@ const DEFECTS: readonly Defect[] = [
     to: "return false ?",
   },
   {
+    name: "a host that is started anew does not wait for those who were there",
+    file: "lib/rendezvous/hosting.ts",
+    from: "if (!this.#isFresh || by.length === this.#heldBy) return;",
+    to: "return;",
+  },
+  {
+    name: "a host that is started anew gives way to whom its last job has replaced",
+    file: "lib/rendezvous/gathering.ts",
+    from: "formedNumber(chain.at(-1) ?? null, begun)",
+    to: "formedNumber(chain.at(-1) ?? null)",
+  },
+  {
     name: "a restart is free",
     file: "lib/rendezvous/round_end.ts",
     from: 'return { kind: "again", costsRestart: cause !== null };',

@@ -92,15 +92,16 @@ interface Outcome extends Tally {
 }
 
 async function runFiles(args: readonly string[]): Promise<Outcome> {
-  const junitPath = await Deno.makeTempFile({ prefix: "muster-tests-", suffix: ".xml" });
+  const directory = await Deno.makeTempDir({ prefix: "muster-tests-" });
+  const junitPath = `${directory}/junit.xml`;
   try {
     const succeeded = await runDeno([
       ...["test", "-A", "--no-check", "--sanitize-ops", "--sanitize-resources"],
       ...[...lockArguments, `--junit-path=${junitPath}`, ...args],
-    ]);
+    ], { MUSTER_STATE_DIRECTORY: `${directory}/state` });
     return { succeeded, ...readOutcome(await Deno.readTextFile(junitPath)) };
   } finally {
-    await Deno.remove(junitPath);
+    await Deno.remove(directory, { recursive: true });
   }
 }
 
@@ -121,8 +122,8 @@ function readOutcome(junit: string): Omit<Outcome, "succeeded"> {
   };
 }
 
-async function runDeno(args: readonly string[]): Promise<boolean> {
-  const command = new Deno.Command(Deno.execPath(), { args: [...args], cwd: ROOT, stdin: "null" });
+async function runDeno(args: readonly string[], env: Record<string, string> = {}): Promise<boolean> {
+  const command = new Deno.Command(Deno.execPath(), { args: [...args], env, cwd: ROOT, stdin: "null" });
   return (await command.spawn().status).success;
 }
 

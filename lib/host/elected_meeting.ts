@@ -11,12 +11,13 @@ import type { MeetingPlan } from "../options/launch_plan.ts";
 import { MessageError } from "../core/json_fields.ts";
 import type { JobRecord } from "../rendezvous/job_record.ts";
 import { decodeRecord, encodeRecord } from "../rendezvous/message_codec.ts";
+import { addressText } from "../rendezvous/standby.ts";
 import { type ElectionNews, EtcdElection } from "./etcd_election.ts";
 import { accessEtcd, type EtcdAccess } from "./etcd_setup.ts";
 import { EtcdV3 } from "./etcd_v3.ts";
 import { Fleet, type FleetParts } from "./fleet.ts";
 import type { ElectionEffect, FleetElection } from "./fleet_election.ts";
-import { addressText, nodeInfo, readSecret } from "./fleet_setup.ts";
+import { nodeInfo, readSecret } from "./fleet_setup.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 
 export async function openElectedMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
@@ -29,6 +30,7 @@ export async function openElectedMeeting(parts: MeetingParts, meeting: MeetingPl
     meeting,
     secret,
     port: null,
+    census: null,
     isLocal: etcd.isLocal,
     hooks: null,
   };

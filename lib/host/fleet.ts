@@ -4,10 +4,11 @@
  * port of its own at which it could take over.
  */
 
-import { unreachable } from "../core/assert.ts";
+import { assertDefined, unreachable } from "../core/assert.ts";
 import { SystemError } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
+import { NEVER_BEGUN } from "../rendezvous/census.ts";
 import type { ElectedEffect, ElectedEvent } from "../rendezvous/elected_events.ts";
 import { ElectedNode } from "../rendezvous/elected_node.ts";
 import { FleetNode } from "../rendezvous/fleet_node.ts";
@@ -22,33 +23,26 @@ import {
 import type { NodeInfo } from "../rendezvous/ranks.ts";
 import { type JobSettings, settingsText } from "../rendezvous/settings.ts";
 import { type ControlIdentity, isViewer } from "../store/control_identity.ts";
+import { addressText } from "../rendezvous/standby.ts";
 import { DEFAULT_CONTROL_LIMITS } from "../store/control_limits.ts";
 import type { ControlSecret } from "../store/control_secret.ts";
+import type { CensusFile } from "./census_file.ts";
 import {
   ControlLink,
   type ControlLinkEvent,
-  ControlServer,
+  type ControlServer,
   type ControlServerEvent,
 } from "./control_link.ts";
-import { allowedRanges } from "./fleet_admission.ts";
 import { type FleetHooks, torchrunSign } from "./fleet_hooks.ts";
 import type { FleetElection } from "./fleet_election.ts";
 import { FleetPort, isClosed } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
-import {
-  addressText,
-  endText,
-  heartbeatOf,
-  jobSettings,
-  linkEnd,
-  patience,
-  splitAddress,
-} from "./fleet_setup.ts";
+import { endText, heartbeatOf, jobSettings, linkEnd, patience, splitAddress } from "./fleet_setup.ts";
+import { HostServer } from "./host_server.ts";
 import { fallbackAddress, isLoopback } from "./local_addresses.ts";
 import { Loop, type Machine } from "./loop.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { StatusRelay } from "./status_relay.ts";
-import { serveStore, type StoreServer } from "./store_server.ts";
 import { sharedWorkerStore, type WorkerStore } from "./worker_store.ts";
 
 type AnyEvent = FleetEvent | ElectedEvent;
@@ -61,6 +55,8 @@ export interface FleetParts extends MeetingParts {
   readonly isLocal: boolean;
   /** Null: torchrun's agents can't take part. */
   readonly hooks: FleetHooks | null;
+  /** Null: the job can't be begun here, or is for one node. */
+  readonly census: CensusFile | null;
 }
 
 export class Fleet implements Meeting {
@@ -72,23 +68,23 @@ export class Fleet implements Meeting {
   #info!: NodeInfo;
   /** Where this node hosts or could; null: it can't. */
   #port: FleetPort | null;
-  /** Where it could later, while it still serves at the other. */
-  #nextPort: FleetPort | null = null;
-  #server: StoreServer | null = null;
-  #control: ControlServer | null = null;
+  #host: HostServer | null = null;
+  /** Where it hosted, since another does. */
+  #signposts: readonly HostServer[] = [];
   #link: ControlLink | null = null;
   #herald: Herald | null = null;
   readonly #guests = new Set<string>();
   /** torchrun's agents take part. */
   #isShared = false;
+  readonly #closing = new AbortController();
   readonly #relay: StatusRelay;
 
   constructor(parts: FleetParts) {
     this.#parts = parts;
     this.#relay = new StatusRelay({
       own: parts.ownStatus,
-      guests: () => this.#control === null ? null : [...this.#guests],
-      tellNode: (nodeId, message) => this.#control?.send(nodeId, message),
+      guests: () => this.#host === null ? null : [...this.#guests],
+      tellNode: (nodeId, message) => this.#host?.control.send(nodeId, message),
       tellHost: (message) => this.#link?.send(message),
     });
     this.#port = parts.port;
@@ -107,6 +103,7 @@ export class Fleet implements Meeting {
       candidates: meeting.endpoints.map(({ host, port }) => addressText(host, port)),
       selfAddress: meeting.localAddress ?? (isStatic ? endpoint.host : null),
       fallbackAddress: fallbackAddress(endpoint.host),
+      begun: this.#parts.census?.begun ?? NEVER_BEGUN,
     });
     this.#loop = this.#drive(node);
     this.#loop.post({ kind: "start", role });
@@ -151,19 +148,20 @@ export class Fleet implements Meeting {
 
   /** With static rendezvous the workers meet where the agents do. */
   get workerStore(): WorkerStore | null {
-    const server = this.#server;
-    return this.#parts.meeting.backend === "static" && server !== null ? sharedWorkerStore(server) : null;
+    const host = this.#host;
+    return this.#parts.meeting.backend === "static" && host !== null ? sharedWorkerStore(host.store) : null;
   }
 
   async close(): Promise<void> {
     await this.#election?.close();
     this.#loop.close();
+    this.#closing.abort();
     this.#herald?.close();
     this.#link?.close();
-    this.#control?.close();
-    this.#server?.close();
+    this.#host?.close();
+    for (const signpost of this.#signposts) signpost.close();
     this.#port?.close();
-    this.#nextPort?.close();
+    this.#parts.census?.close();
   }
 
   #carryOut(effect: AnyEffect): void {
@@ -173,17 +171,23 @@ export class Fleet implements Meeting {
       case "say":
         return this.#parts.say(effect.level, effect.text);
       case "tell":
-        return void this.#control?.send(effect.nodeId, encodeHostMessage(effect.message));
+        return void this.#host?.control.send(effect.nodeId, encodeHostMessage(effect.message));
       case "dismiss":
-        return void this.#control?.end(effect.nodeId);
+        return void this.#host?.control.end(effect.nodeId);
       case "judge-job":
         return void this.#judge(effect);
       case "serve":
         return this.#serve(effect.epoch);
+      case "step-down":
+        return this.#stepDown();
+      case "redirect":
+        return this.#signposts.forEach((one) => one.redirect(effect.nodeId, effect.address));
+      case "census":
+        return this.#parts.census?.note(effect.change);
       case "stop-serving":
         return this.#stopServing();
       case "open-port":
-        return this.#openNextPort();
+        return this.#openAnotherPort();
       case "herald":
         return this.#sendHerald(effect);
       case "connect":
@@ -212,26 +216,21 @@ export class Fleet implements Meeting {
     const { judgeRound } = await import("./judge_job.ts");
     const verdict = judgeRound(round, {
       selfId: this.#info.nodeId,
-      clockOf: (nodeId) => this.#control?.clockOf(nodeId) ?? null,
+      clockOf: (nodeId) => this.#host?.control.clockOf(nodeId) ?? null,
       say: this.#parts.say,
     });
     this.#loop.post({ kind: "judged-job", verdict });
   }
 
   async #probe({ nodeId, address }: Extract<FleetEffect, { kind: "probe" }>): Promise<void> {
-    if (await isClosed(address)) this.#loop.post({ kind: "proved-dead", nodeId });
+    if (await isClosed(address, this.#closing.signal)) this.#loop.post({ kind: "proved-dead", nodeId });
   }
 
   #identity(epoch: number, hostAddress: string): ControlIdentity {
     const text = settingsText(this.#settings);
     return {
-      version: VERSION,
-      jobId: this.#settings.jobId,
-      nodeId: this.#info.nodeId,
-      epoch,
-      hostAddress,
-      settingsHash: text,
-      settingsText: text,
+      ...{ version: VERSION, jobId: this.#settings.jobId, nodeId: this.#info.nodeId, epoch, hostAddress },
+      ...{ settingsHash: text, settingsText: text },
     };
   }
 
@@ -241,58 +240,56 @@ export class Fleet implements Meeting {
     this.#parts.hooks?.onHost();
     const { secret, say, meeting } = this.#parts;
     const port = this.#port;
-    const node = this.#node;
     if (port === null) throw new SystemError("Cannot host the job: this node has no port for it");
-    const onLog = (line: string) => say("notice", line);
-    this.#control = new ControlServer({
-      self: {
-        ...this.#identity(0, ""),
-        get epoch() {
-          return node?.epoch ?? epoch;
-        },
-      },
-      secret,
-      heartbeat: heartbeatOf(this.#parts.meeting),
-      onEvent: (event) => this.#onServerEvent(event),
-      onLog,
-    });
-    const allowed = allowedRanges(meeting.allowed);
     const isTorchruns = torchrunSign(this.#settings.jobId, meeting.backend === "static");
-    const onWrite = (key: string) => isTorchruns(key) ? queueMicrotask(() => this.#shareAsHost()) : undefined;
-    this.#server = serveStore(port.take(), { control: this.#control, onLog, allowed, onWrite });
+    this.#host = new HostServer({
+      ...{ port, secret, meeting, self: this.#identity(0, "") },
+      epoch: () => this.#node?.epoch ?? epoch,
+      onEvent: (event, control) => this.#onServerEvent(event, control),
+      onStray: (nodeId) => this.#loop.post({ kind: "strayed", nodeId }),
+      onWrite: (key) => isTorchruns(key) ? queueMicrotask(() => this.#shareAsHost()) : undefined,
+      onLog: (line) => say("notice", line),
+    });
   }
 
-  #openNextPort(): void {
-    this.#nextPort = FleetPort.tryListen({ isLocal: this.#parts.isLocal, port: 0 });
-    if (this.#nextPort !== null) this.#loop.post({ kind: "port-opened", port: this.#nextPort.port });
+  #openAnotherPort(): void {
+    this.#port = FleetPort.tryListen({ isLocal: this.#parts.isLocal, port: 0 });
+    if (this.#port !== null) this.#loop.post({ kind: "port-opened", port: this.#port.port });
   }
 
   #stopServing(): void {
     this.#herald?.close();
-    this.#control?.close();
-    this.#server?.close();
-    this.#control = null;
-    this.#server = null;
-    this.#port = this.#nextPort;
-    this.#nextPort = null;
+    this.#host?.close();
+    this.#host = null;
+    this.#port = null;
   }
 
-  #onServerEvent(event: ControlServerEvent): void {
-    const control = this.#control;
+  /** Newcomers know no other port than the first; who was here until now is still to be told at this one. */
+  #stepDown(): void {
+    const host = assertDefined(this.#host ?? undefined);
+    host.becomeSignpost();
+    const [first = null, ...others] = this.#signposts;
+    for (const other of others) other.close();
+    this.#signposts = first === null ? [host] : [first, host];
+    this.#host = null;
+    this.#stopServing();
+  }
+
+  #onServerEvent(event: ControlServerEvent, control: ControlServer): void {
     switch (event.kind) {
       case "joined": {
         const { nodeId } = event.peer;
-        const { remote, local } = control?.addressesOf(event.connection) ?? { remote: "", local: "" };
+        const { remote, local } = control.addressesOf(event.connection);
         if (isViewer(nodeId)) {
           // Where nobody proves anything, only this machine's own people are told.
-          return this.#parts.secret === null && !isLoopback(remote) ? control?.end(nodeId) : undefined;
+          return this.#parts.secret === null && !isLoopback(remote) ? control.end(nodeId) : undefined;
         }
         if (nodeId === this.#info.nodeId) {
           this.#parts.say("warning", `Another node has this one's name, ${nodeId}; it is sent away`);
-          return control?.end(nodeId);
+          return control.end(nodeId);
         }
         this.#guests.add(nodeId);
-        if (this.#isShared) control?.send(nodeId, encodeHostMessage({ kind: "share" }));
+        if (this.#isShared) control.send(nodeId, encodeHostMessage({ kind: "share" }));
         return this.#loop.post({ kind: "arrived", nodeId, address: remote, hostAddress: local });
       }
       case "resumed":
@@ -305,6 +302,7 @@ export class Fleet implements Meeting {
         return this.#loop.post({
           kind: "gone",
           nodeId: event.nodeId,
+          inOrder: event.end.kind === "finished" || event.end.kind === "goodbye",
           text: endText(event.end),
           quietMs: event.end.kind === "silent"
             ? heartbeatOf(this.#parts.meeting).silenceMs
@@ -325,17 +323,19 @@ export class Fleet implements Meeting {
     } catch (error) {
       if (!(error instanceof MessageError)) throw error;
       this.#parts.say("warning", `Node ${nodeId} is sent away: it ${error.message}`);
-      this.#control?.end(nodeId);
+      this.#host?.control.end(nodeId);
     }
   }
 
   #shareAsHost(): void {
-    const server = this.#server;
-    if (this.#isShared || server === null || this.#parts.hooks === null) return;
+    const host = this.#host;
+    if (this.#isShared || host === null || this.#parts.hooks === null) return;
     this.#isShared = true;
     this.#loop.close();
-    for (const nodeId of this.#guests) this.#control?.send(nodeId, encodeHostMessage({ kind: "share" }));
-    this.#parts.hooks.onShared({ host: "127.0.0.1", port: server.port, service: server });
+    for (const nodeId of this.#guests) host.control.send(nodeId, encodeHostMessage({ kind: "share" }));
+    // Nobody takes over from a host of torchrun's agents.
+    this.#parts.census?.note({ kind: "clear" });
+    this.#parts.hooks.onShared({ host: "127.0.0.1", port: host.store.port, service: host.store });
   }
 
   #sendHerald({ addresses, ownAddress }: Extract<FleetEffect, { kind: "herald" }>): void {

@@ -7,11 +7,15 @@ import { assert } from "../core/assert.ts";
 import { splitAddress } from "./fleet_setup.ts";
 import { anyAddress, listenTcp, PortInUseError, type TcpListener } from "./listener.ts";
 
+/** How long one that is asked has to answer. */
+const ANSWER_MS = 2_000;
+
 /** Whether the machine at HOST:PORT says that nobody listens there; one that says nothing may only be out of reach. */
-export async function isClosed(address: string): Promise<boolean> {
+export async function isClosed(address: string, signal: AbortSignal): Promise<boolean> {
   const { host: hostname, port } = splitAddress(address);
   try {
-    (await Deno.connect({ hostname, port })).close();
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+    (await Deno.connect({ hostname, port, signal: limit })).close();
     return false;
   } catch (error) {
     return error instanceof Deno.errors.ConnectionRefused;

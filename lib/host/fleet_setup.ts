@@ -120,10 +120,6 @@ export async function readSecret({ secretPath }: MeetingPlan): Promise<ControlSe
   throw new SystemError(`The file with the job's secret, ${secretPath}, is empty`);
 }
 
-export function addressText(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 export function splitAddress(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(":");
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };

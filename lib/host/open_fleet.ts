@@ -5,11 +5,13 @@ import { VERSION } from "../core/version.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
 import { failedWith } from "../rendezvous/outcomes.ts";
 import { settingsText } from "../rendezvous/settings.ts";
+import { addressText } from "../rendezvous/standby.ts";
 import type { ControlSecret } from "../store/control_secret.ts";
+import { CensusFile } from "./census_file.ts";
 import { Fleet } from "./fleet.ts";
 import type { FleetHooks } from "./fleet_hooks.ts";
 import { FleetPort } from "./fleet_port.ts";
-import { addressText, heartbeatOf, jobSettings, nodeInfo, readSecret } from "./fleet_setup.ts";
+import { heartbeatOf, jobSettings, nodeInfo, readSecret } from "./fleet_setup.ts";
 import { isThisMachine, meansThisMachineOnly } from "./local_addresses.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { watchForOtherHost } from "./other_host.ts";
@@ -36,7 +38,13 @@ export async function openFleetMeeting(
   }
   const role = port === null ? "guest" : "host";
   if (port === null && meeting.failover) port = await standbyPort(meeting, { isLocal, hostName });
-  const fleet = new Fleet({ ...parts, meeting, secret, port, isLocal, hooks });
+  const census = role === "host" && meeting.backend === "c10d" && plan.nodesMax > 1
+    ? new CensusFile(
+      { jobId: plan.jobId, endpoint: addressText(endpoint.host, endpoint.port) },
+      (text) => parts.say("warning", text),
+    )
+    : null;
+  const fleet = new Fleet({ ...parts, meeting, secret, port, isLocal, hooks, census });
   const info = nodeInfo(plan, meeting, { hostName, standbyPort: port?.port ?? null });
   fleet.start(role, info);
   if (meeting.isHost !== true) return fleet;

@@ -75,7 +75,8 @@ export class Coordinator {
         this.#onGone(event, now);
         break;
       case "proved-dead":
-        this.#gathering.proveDead(event.nodeId);
+      case "held":
+        this.#gathering.note(event);
         this.#tryForm(now);
         break;
       case "judged-job":
@@ -373,8 +374,7 @@ export class Coordinator {
   }
 
   #noteProgress(now: InstantMs): void {
-    if (this.#options.settings.nodesMax === 1) return;
-    if (this.#round !== null || this.#farewell.hasBegun) return;
+    if (this.#options.settings.nodesMax === 1 || this.#round !== null || this.#farewell.hasBegun) return;
     if (this.#deadlines.get("progress") === undefined) this.#deadlines.set("progress", now + PROGRESS_MS);
   }
 

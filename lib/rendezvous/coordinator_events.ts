@@ -15,6 +15,8 @@ export interface CoordinatorOptions {
   readonly fallbackAddress: string;
   /** Counts the job's hosts, from 1. */
   readonly epoch: number;
+  /** How often the job was begun before, if it is begun here. */
+  readonly begun: number;
   /** What the job has come to under other hosts (`BallotOptions`); empty: this is the first. */
   readonly chain: readonly JobRecord[];
   /** The last of those hosts, if it is proved dead. */
@@ -37,10 +39,21 @@ export type CoordinatorEvent =
     readonly hostAddress: string;
   }
   | { readonly kind: "said"; readonly nodeId: string; readonly message: NodeMessage }
-  /** Its session is over. `text`: how, a clause: "its connection broke"; `quietMs`: so long ago it was heard last. */
-  | { readonly kind: "gone"; readonly nodeId: string; readonly text: string; readonly quietMs: number }
+  /**
+   * Its session is over. `inOrder`: one of both ended it, and the other knows; `text`: how, a clause: "its connection
+   * broke"; `quietMs`: so long ago it was heard last.
+   */
+  | {
+    readonly kind: "gone";
+    readonly nodeId: string;
+    readonly inOrder: boolean;
+    readonly text: string;
+    readonly quietMs: number;
+  }
   /** Answer to `probe`: nobody listens there any more. */
   | { readonly kind: "proved-dead"; readonly nodeId: string }
+  /** Nodes that were here before this host, and are enough to run the job elsewhere; empty: they are not any more. */
+  | { readonly kind: "held"; readonly by: readonly string[] }
   /** Answer to `judge-job`. */
   | { readonly kind: "judged-job"; readonly verdict: Uint8Array | null }
   | { readonly kind: "wakeup" };

@@ -3,13 +3,13 @@
 import type { FleetEffect, FleetEvent, FleetOptions } from "./fleet_events.ts";
 import type { JobRecord } from "./job_record.ts";
 
-export type ElectedOptions = Omit<FleetOptions, "candidates"> & {
+export type ElectedOptions = Omit<FleetOptions, "candidates" | "begun"> & {
   /** Where the election is held, for messages: "etcd at a:2379, b:2379". */
   readonly electorate: string;
 };
 
 export type ElectedEvent =
-  | Exclude<FleetEvent, { readonly kind: "start" | "outranked" | "port-opened" }>
+  | Exclude<FleetEvent, { readonly kind: "start" | "outranked" | "port-opened" | "strayed" }>
   | { readonly kind: "start" }
   /** This node is the host. `previous`: what the hosts before it saved. */
   | { readonly kind: "appointed"; readonly epoch: number; readonly previous: JobRecord | null }
@@ -30,7 +30,9 @@ export type ElectedEvent =
   | { readonly kind: "election-trouble"; readonly text: string };
 
 export type ElectedEffect =
-  | Exclude<FleetEffect, { readonly kind: "herald" | "open-port" }>
+  | Exclude<FleetEffect, { readonly kind: "herald" | "open-port" | "step-down" | "redirect" | "census" }>
+  /** End all sessions at once, and listen no more at that port. */
+  | { readonly kind: "stop-serving" }
   /** Stand for election. */
   | { readonly kind: "stand" }
   /** Keep this for the next host; answered by `saved`, or never if this node is deposed. */

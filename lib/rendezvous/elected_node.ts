@@ -216,7 +216,7 @@ export class ElectedNode {
     const wasHostLost = previous !== null && previous.hostId !== info.nodeId && !this.#hasHostLeft;
     const from = { epoch, chain, deadHost: this.#deadHostId, wasHostLost, selfId: info.nodeId };
     const limits = { settings, silenceMs, stopMs };
-    this.#coordinator = new Coordinator({ ...limits, selfAddress, fallbackAddress, ...from });
+    this.#coordinator = new Coordinator({ ...limits, selfAddress, fallbackAddress, ...from, begun: 0 });
     this.#effects.push({ kind: "serve", epoch });
     this.#toCoordinator({ kind: "start" }, now);
     // The agent may have asked already.

@@ -1,6 +1,8 @@
 /** What a node of a fleet hears and what it has done: the seam to its agent, its sessions and its port. */
 
-import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
+import type { Begun } from "./census.ts";
+import type { CoordinatorEvent } from "./coordinator_events.ts";
+import type { HostingEffect } from "./hosting.ts";
 import type { MeetingNews, MeetingRequest } from "./meeting.ts";
 import type { HostMessage, NodeMessage } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
@@ -18,6 +20,8 @@ export interface FleetOptions {
   /** Where the others reach this node as a host (`CoordinatorOptions`). */
   readonly selfAddress: string | null;
   readonly fallbackAddress: string;
+  /** As far as it is known where the job may be begun. */
+  readonly begun: Begun;
 }
 
 /** How a session with the host ended. */
@@ -36,10 +40,12 @@ export type FleetEvent =
   /** From this node's agent. */
   | { readonly kind: "request"; readonly request: MeetingRequest }
   /** As the host, of its guests. */
-  | Exclude<CoordinatorEvent, { kind: "start" | "wakeup" }>
+  | Exclude<CoordinatorEvent, { kind: "start" | "wakeup" | "held" }>
+  /** Somebody has a session at a port where this node hosted before (`step-down`). */
+  | { readonly kind: "strayed"; readonly nodeId: string }
   /** Somebody knows a later host of the job. */
   | { readonly kind: "outranked"; readonly epoch: number; readonly hostAddress: string }
-  /** As a guest, of its host. */
+  /** As a guest, of its host; `epoch` 0: it hosts the job no more, and can only say who does (`standbys`). */
   | { readonly kind: "linked"; readonly epoch: number; readonly hostId: string }
   | { readonly kind: "heard"; readonly message: HostMessage }
   /** An attempt to reach the host came to nothing; the next follows. */
@@ -51,11 +57,13 @@ export type FleetEvent =
 
 export type FleetEffect =
   | { readonly kind: "news"; readonly news: MeetingNews }
-  | Exclude<CoordinatorEffect, { kind: "formed" | "recorded" | "retire" }>
+  | Exclude<HostingEffect, { kind: "formed" | "recorded" | "retire" }>
   /** Take sessions, as host number `epoch` until a round is formed (`FleetNode.epoch`). */
   | { readonly kind: "serve"; readonly epoch: number }
-  /** End all sessions at once, and listen no more at that port. */
-  | { readonly kind: "stop-serving" }
+  /** Host no more, and listen at that port for those who come there nevertheless (`strayed`). */
+  | { readonly kind: "step-down" }
+  /** Send one who has strayed to the host at `address`; null: that is not known, and it is only sent away. */
+  | { readonly kind: "redirect"; readonly nodeId: string; readonly address: string | null }
   /** Open another port at which this node could host the job later, if that is possible. */
   | { readonly kind: "open-port" }
   /** Tell whoever hosts at these addresses that this node does, at `ownAddress`, until it stops serving. */

@@ -10,35 +10,39 @@ import { assertDefined, unreachable } from "../core/assert.ts";
 import { EXIT_CODES, type SignalName } from "../core/errors.ts";
 import { Deadlines, earliest, type InstantMs } from "../core/time.ts";
 import type { AgentState } from "./agent_state.ts";
-import { Coordinator } from "./coordinator.ts";
-import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
+import { type Begun, Census } from "./census.ts";
+import type { CoordinatorEvent } from "./coordinator_events.ts";
 import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
-import { FRESH_HOST_NUMBER, standbyNumber } from "./job_record.ts";
+import { HostSearch } from "./host_search.ts";
+import { Hosting, type HostingEffect, type HostingOptions } from "./hosting.ts";
+import { freshNumber, standbyNumber } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import { type HostMessage, type NodeMessage, toNodeMessage } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
-import { hostOf, sendOver, Succession, tellRecord, tellStandbys } from "./standby.ts";
-import { clip, hostNotFound, waitingForHost } from "./texts.ts";
+import { Signpost } from "./signpost.ts";
+import { hostOf, sendOver, Succession, tellRecord } from "./standby.ts";
+import { clip } from "./texts.ts";
 
-/** How long one address of several is tried, and how long a node that leaves waits for its host to hear of it. */
-const CANDIDATE_MS = 3_000;
+/** How long a node that leaves waits for its host to hear of it. */
 const GOODBYE_MS = 2_000;
+
+type Beginning = Pick<HostingOptions, "epoch" | "chain" | "deadHost" | "wasHostLost" | "census">;
 
 export class FleetNode {
   readonly #options: FleetOptions;
   #info: NodeInfo;
-  readonly #deadlines = new Deadlines<"goodbye" | "search" | "stop serving">();
+  readonly #deadlines = new Deadlines<"goodbye" | "search">();
   #role: "host" | "guest" = "guest";
-  #coordinator: Coordinator | null = null;
+  #hosting: Hosting | null = null;
   #agent: AgentState = { kind: "idle" };
   #isLinked = false;
-  /** Where to look for the host, and which is being tried. */
-  #candidates: readonly string[];
-  #candidate = 0;
+  #isAtSignpost = false;
+  /** How often it had a session with a host. */
+  #sessions = 0;
+  readonly #search: HostSearch;
   readonly #succession: Succession;
-  /** Of the last round, as the host. */
-  #seats: readonly string[] = [];
+  readonly #signpost = new Signpost();
   /** Of the host that was last known. */
   #epoch = 0;
   #hasLeft = false;
@@ -46,10 +50,9 @@ export class FleetNode {
   #deadHost: string | null = null;
   #wasSeated = false;
   #leaving: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
-  readonly #problems = new Map<string, string>();
   #failure = "";
-  /** Where the others reach this node, as the host before knew it. */
-  #selfAddress: string | null = null;
+  /** Where the others reach this node, as the host before knew it; with the port at which it hosts. */
+  #ownAddress: string | null = null;
   /** Node id of the host that this node has or had a session with. */
   #hostId: string | undefined;
   #isOver = false;
@@ -58,7 +61,7 @@ export class FleetNode {
   constructor(options: FleetOptions) {
     this.#options = options;
     this.#info = options.info;
-    this.#candidates = options.candidates;
+    this.#search = new HostSearch(options.candidates, options.settings);
     this.#succession = new Succession(options.info.nodeId);
   }
 
@@ -68,16 +71,16 @@ export class FleetNode {
   }
 
   nextWakeup(): InstantMs | undefined {
-    return earliest(this.#deadlines.next(), this.#coordinator?.nextWakeup());
+    const others = earliest(this.#signpost.nextWakeup(), this.#hosting?.nextWakeup());
+    return earliest(this.#deadlines.next(), others);
   }
 
   step(event: FleetEvent, now: InstantMs): FleetEffect[] {
     this.#effects = [];
     switch (event.kind) {
       case "start":
-        if (event.role === "host") {
-          this.#beginToHost({ epoch: FRESH_HOST_NUMBER, chain: [], deadHost: null, wasHostLost: false }, now);
-        } else this.#search(now);
+        if (event.role === "guest") this.#lookForHost(now);
+        else this.#beginToHost(fresh(this.#options.begun), now);
         break;
       case "request":
         this.#onRequest(event.request, now);
@@ -87,7 +90,10 @@ export class FleetNode {
       case "said":
       case "judged-job":
       case "proved-dead":
-        this.#toCoordinator(event, now);
+        this.#toHosting(event, now);
+        break;
+      case "strayed":
+        this.#signpost.arrive(event.nodeId, now);
         break;
       case "outranked":
         if (this.#role !== "host" || this.#hasLeft) break;
@@ -141,12 +147,13 @@ export class FleetNode {
   }
 
   #messageOf(request: MeetingRequest): NodeMessage {
-    return toNodeMessage(request, this.#info, this.#succession.memory);
+    const isFresh = this.#sessions <= 1;
+    return toNodeMessage(request, this.#info, { memory: this.#succession.memory, isFresh });
   }
 
   #tellHost(message: NodeMessage, now: InstantMs): void {
     if (this.#role === "host") {
-      this.#toCoordinator({ kind: "said", nodeId: this.#info.nodeId, message }, now);
+      this.#toHosting({ kind: "said", nodeId: this.#info.nodeId, message }, now);
     } else if (this.#isLinked) this.#effects.push({ kind: "send", message });
   }
 
@@ -183,21 +190,19 @@ export class FleetNode {
 
   // As the host.
 
-  #beginToHost(
-    from: Pick<CoordinatorOptions, "epoch" | "chain" | "deadHost" | "wasHostLost">,
-    now: InstantMs,
-  ): void {
+  #beginToHost(from: Beginning, now: InstantMs): void {
     this.#role = "host";
     this.#epoch = from.epoch;
     this.#deadlines.clear("search");
-    this.#coordinator = new Coordinator({
+    this.#hosting = new Hosting({
       ...this.#options,
       ...from,
       selfId: this.#info.nodeId,
-      selfAddress: this.#options.selfAddress ?? this.#selfAddress,
+      selfAddress: this.#options.selfAddress ?? (this.#ownAddress === null ? null : hostOf(this.#ownAddress)),
+      standbys: () => this.#succession.standbys,
     });
     this.#effects.push({ kind: "serve", epoch: from.epoch });
-    this.#toCoordinator({ kind: "start" }, now);
+    this.#toHosting({ kind: "start" }, now);
     // The agent may have asked already.
     this.#sayAgain(now);
   }
@@ -208,21 +213,16 @@ export class FleetNode {
     if (this.#leaving !== null) this.#tellHost({ kind: "leave", ...this.#leaving }, now);
   }
 
-  #toCoordinator(event: CoordinatorEvent, now: InstantMs): void {
-    if (this.#coordinator === null) return;
-    if (event.kind === "arrived" && this.#succession.standbys.length > 0) {
-      this.#effects.push(tellStandbys(event.nodeId, this.#succession.standbys));
-    }
-    for (const effect of this.#coordinator.step(event, now)) this.#fromCoordinator(effect, now);
+  #toHosting(event: CoordinatorEvent, now: InstantMs): void {
+    for (const effect of this.#hosting?.step(event, now) ?? []) this.#fromHosting(effect, now);
   }
 
-  #fromCoordinator(effect: CoordinatorEffect, now: InstantMs): void {
+  #fromHosting(effect: HostingEffect, now: InstantMs): void {
     switch (effect.kind) {
       case "tell":
         if (effect.nodeId === this.#info.nodeId) return this.#hear(effect.message, now);
         return void this.#effects.push(effect);
       case "formed":
-        this.#seats = effect.record.seats;
         this.#epoch = effect.record.epoch;
         if (!this.#options.settings.failover) return;
         return void this.#effects.push(...this.#succession.appointOthers(effect));
@@ -236,34 +236,41 @@ export class FleetNode {
     }
   }
 
-  /** Another host has the job: what this one began is over, and its port is closed for good. */
+  /** Another host has the job: what this one began is over, and its port shows the way. */
   #yieldTo(hostAddress: string, now: InstantMs): void {
     this.#say(`The job goes on at ${hostAddress}; joining it`);
-    this.#effects.push(...sendOver(this.#seats, this.#info.nodeId, hostAddress));
-    this.#deadlines.set("stop serving", now + GOODBYE_MS);
+    this.#effects.push(...sendOver(this.#hosting?.guests ?? [], hostAddress), { kind: "step-down" });
     this.#info = { ...this.#info, standbyPort: null };
     this.#effects.push({ kind: "open-port" });
-    this.#coordinator = null;
+    this.#hosting = null;
     this.#role = "guest";
-    this.#candidates = [hostAddress, ...this.#options.candidates.filter((one) => one !== hostAddress)];
+    this.#search.places = [hostAddress, ...this.#options.candidates];
     this.#succession.end();
     this.#loseRound("Another node hosts the job now");
-    this.#search(now);
+    this.#lookForHost(now);
   }
 
-  #search(now: InstantMs): void {
-    this.#candidate = 0;
+  /** Where the job's host is, as far as this node knows. */
+  get #hostAddress(): string | null {
+    if (this.#role === "host") return this.#ownAddress;
+    return this.#isLinked ? this.#search.address : null;
+  }
+
+  #lookForHost(now: InstantMs): void {
+    this.#search.restart();
     this.#deadlines.set("search", now + this.#options.settings.joinMs);
     this.#connect();
   }
 
   #connect(): void {
-    const hasOthers = this.#candidates.length > 1 || this.#succession.place !== null;
-    const connectMs = hasOthers ? CANDIDATE_MS : this.#options.settings.joinMs;
-    this.#effects.push({ kind: "connect", address: this.#address, connectMs });
+    this.#isAtSignpost = false;
+    this.#effects.push(this.#search.attempt(this.#succession.place !== null));
   }
 
   #onLinked({ epoch, hostId }: Extract<FleetEvent, { kind: "linked" }>, now: InstantMs): void {
+    this.#sessions++;
+    this.#isAtSignpost = epoch === 0;
+    if (this.#isAtSignpost) return;
     this.#isLinked = true;
     this.#epoch = epoch;
     this.#hostId = hostId;
@@ -274,6 +281,7 @@ export class FleetNode {
   #hear(message: HostMessage, now: InstantMs): void {
     switch (message.kind) {
       case "standbys":
+        if (this.#isAtSignpost) return this.#search.lead(message.standbys.map(({ address }) => address));
         return this.#succession.appoint(message.standbys);
       case "record":
         return this.#succession.settle(message);
@@ -290,10 +298,8 @@ export class FleetNode {
 
   #onLinkFailed(problem: string, now: InstantMs): void {
     const until = this.#deadlines.get("search");
-    if (problem === this.#problems.get(this.#address) || until === undefined) return;
-    this.#problems.set(this.#address, problem);
-    const waiting = waitingForHost(this.#address, problem, until - now, this.#options.settings);
-    this.#news({ kind: "waiting", waiting });
+    const waiting = until === undefined ? null : this.#search.fail(problem, until - now);
+    if (waiting !== null) this.#news({ kind: "waiting", waiting });
   }
 
   #onLinkEnded(end: LinkEnd, now: InstantMs): void {
@@ -305,36 +311,31 @@ export class FleetNode {
     }
     // A host that welcomed this node before is not the one that refuses it now: the old one is gone.
     if (end.kind === "refused" && !wasLinked) {
-      return this.#fail(`The host at ${this.#address} refused this node: it ${end.text}`);
+      return this.#fail(`The host at ${this.#search.address} refused this node: it ${end.text}`);
     }
-    this.#problems.set(this.#address, end.text);
+    this.#search.noteProblem(end.text);
     if (!wasLinked) return this.#tryNext(now);
     this.#onHostLost(end, now);
   }
 
-  /** Of the host, or of the one that is being tried. */
-  get #address(): string {
-    return this.#candidates[this.#candidate % this.#candidates.length]!;
-  }
-
   #onHostLost(end: LinkEnd, now: InstantMs): void {
-    const text = `The job's host at ${this.#address} was lost: ${end.text}`;
+    const text = `The job's host at ${this.#search.address} was lost: ${end.text}`;
     const canGoOn = this.#options.settings.failover && this.#succession.standbys.length > 0;
     if (!canGoOn && this.#wasSeated) {
       if (this.#agent.kind !== "in-round") return this.#fail(text);
-      this.#candidates = [];
+      this.#search.places = [];
       this.#failure = text;
       return this.#loseRound(text);
     }
     if (canGoOn) {
-      this.#candidates = this.#succession.whereToLook(this.#candidates);
+      this.#search.places = this.#succession.whereToLook(this.#search.places);
       const isGone = end.kind === "dead" || this.#succession.standing === "left";
       this.#deadHost = isGone ? assertDefined(this.#hostId) : null;
       this.#loseRound(text);
-      if (this.#candidates.length === 0) return this.#takeOver(now);
-      this.#say(`Looking for the job's stand-by host at ${this.#candidates[0]}`);
+      if (this.#search.places.length === 0) return this.#takeOver(now);
+      this.#say(`Looking for the job's stand-by host at ${this.#search.address}`);
     }
-    this.#search(now);
+    this.#lookForHost(now);
   }
 
   #takeOver(now: InstantMs): void {
@@ -342,14 +343,11 @@ export class FleetNode {
     // Where a new host may begin, and where another stand-by may have taken over on the other side of a cut.
     const others = standbys.map(({ address }) => address);
     const ownAddress = others[assertDefined(place ?? undefined, "A stand-by has its place")]!;
-    this.#selfAddress = hostOf(ownAddress);
-    // It has hosted the job before, at another port, and has just yielded.
-    if (this.#deadlines.get("stop serving") !== undefined) this.#effects.push({ kind: "stop-serving" });
-    this.#deadlines.clear("stop serving");
+    const from = { epoch: standbyNumber(chain[0]!, place!), chain, deadHost: this.#deadHost, census: null };
+    this.#ownAddress = ownAddress;
     this.#say("This node hosts the job now");
     this.#succession.end();
-    const epoch = standbyNumber(chain[0]!, place!);
-    this.#beginToHost({ epoch, chain, deadHost: this.#deadHost, wasHostLost: standing === "running" }, now);
+    this.#beginToHost({ ...from, wasHostLost: standing === "running" }, now);
     this.#effects.push({ kind: "herald", addresses: [...this.#options.candidates, ...others], ownAddress });
   }
 
@@ -364,16 +362,16 @@ export class FleetNode {
 
   #afterLostRound(now: InstantMs): void {
     if (this.#leaving !== null && this.#role === "guest") return this.#leaveAsGuest(this.#leaving, now);
-    if (this.#role === "guest" && this.#candidates.length === 0) return this.#fail(this.#failure);
+    if (this.#role === "guest" && this.#search.places.length === 0) return this.#fail(this.#failure);
     this.#news({ kind: "go-on", text: null, verdict: null });
   }
 
   #tryNext(now: InstantMs): void {
-    this.#candidate++;
+    const wereAllTried = this.#search.next();
     const isStandby = this.#succession.place !== null;
-    if (isStandby && this.#candidate >= this.#candidates.length) return this.#takeOver(now);
-    if (this.#candidates.length > 1 || isStandby) this.#connect();
-    else this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#problems));
+    if (isStandby && wereAllTried) return this.#takeOver(now);
+    if (this.#search.places.length > 1 || isStandby || this.#isAtSignpost) this.#connect();
+    else this.#fail(this.#search.notFoundText);
   }
 
   #say(text: string): void {
@@ -387,11 +385,15 @@ export class FleetNode {
 
   #wake(now: InstantMs): void {
     for (const name of this.#deadlines.takeDue(now)) {
-      if (name === "stop serving") this.#effects.push({ kind: "stop-serving" });
-      else if (name === "search") {
-        this.#fail(hostNotFound(this.#candidates, this.#options.settings.joinMs, this.#problems));
-      } else if (this.#leaving !== null) this.#end(stoppedBy(this.#leaving.signal));
+      if (name === "search") this.#fail(this.#search.notFoundText);
+      else if (this.#leaving !== null) this.#end(stoppedBy(this.#leaving.signal));
     }
-    this.#toCoordinator({ kind: "wakeup" }, now);
+    this.#effects.push(...this.#signpost.wake(this.#hostAddress, now));
+    this.#toHosting({ kind: "wakeup" }, now);
   }
+}
+
+function fresh(begun: Begun): Beginning {
+  const epoch = freshNumber(begun.count);
+  return { epoch, chain: [], deadHost: null, wasHostLost: false, census: new Census(begun) };
 }

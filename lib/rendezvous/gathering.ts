@@ -5,7 +5,7 @@
 
 import type { InstantMs } from "../core/time.ts";
 import { Ballot, type Memory, type Right } from "./ballot.ts";
-import type { CoordinatorEffect, CoordinatorOptions } from "./coordinator_events.ts";
+import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
 import { decideForming, type Forming } from "./forming.ts";
 import { formedNumber, type JobRecord, type RoundId } from "./job_record.ts";
 import type { Members } from "./members.ts";
@@ -35,6 +35,8 @@ export class Gathering {
   #isTakeover: boolean;
   /** Those who were ready at the last decision don't give the right to form a round. */
   #lacksRight = false;
+  /** Nodes that may run the job elsewhere. */
+  #heldBy: readonly string[] = [];
   /** Until then nodes of which nothing is heard may still run the last round. */
   #closedUntil: InstantMs = -Infinity;
 
@@ -66,7 +68,8 @@ export class Gathering {
     const { seats: before } = this.#record;
     const { ready } = this.#members, lacksRight = this.#lacksRight;
     const ahead = ready.filter(({ nodeId }) => !this.#ballot.isEligible(nodeId));
-    return waitingText(this.eligible, { before, lacksRight, ahead }, this.#options.settings);
+    const others = { ahead, heldBy: this.#heldBy };
+    return waitingText(this.eligible, { before, lacksRight, ...others }, this.#options.settings);
   }
 
   /** Those who wait for a round and may have a seat in it. */
@@ -97,18 +100,17 @@ export class Gathering {
     if (round.lost.length === round.seats.length) this.#closedUntil = now + silenceMs + stopMs;
   }
 
-  proveDead(nodeId: string): void {
-    this.#ballot.proveDead(nodeId);
+  note(event: Extract<CoordinatorEvent, { kind: "proved-dead" | "held" }>): void {
+    if (event.kind === "proved-dead") this.#ballot.proveDead(event.nodeId);
+    else this.#heldBy = event.by;
   }
 
   /** `rightAt`: the right to form a round comes by itself then; null: it is there, or does not come so. */
   decide(now: InstantMs): { readonly forming: Forming; readonly rightAt: InstantMs | null } {
     const ready = this.eligible;
     const { pending } = this.#members;
-    const right: Right = now < this.#closedUntil
-      ? { kind: "later", at: this.#closedUntil }
-      : this.#ballot.right(ready.map(({ nodeId }) => nodeId), pending, now);
-    this.#lacksRight = right.kind === "refused";
+    const right = this.#right(ready, now);
+    this.#lacksRight = right.kind === "refused" && this.#heldBy.length === 0;
     const forming = decideForming({
       settings: this.#options.settings,
       ready,
@@ -122,9 +124,15 @@ export class Gathering {
     return { forming, rightAt: right.kind === "later" ? right.at : null };
   }
 
+  #right(ready: readonly NodeInfo[], now: InstantMs): Right {
+    if (this.#heldBy.length > 0) return { kind: "refused" };
+    if (now < this.#closedUntil) return { kind: "later", at: this.#closedUntil };
+    return this.#ballot.right(ready.map(({ nodeId }) => nodeId), this.#members.pending, now);
+  }
+
   /** Null: no restart is left for the loss of the host before. */
   propose(size: number): Proposal | null {
-    const { selfId: hostId, chain } = this.#options;
+    const { selfId: hostId, chain, begun } = this.#options;
     const before = this.#record.seats;
     const ready = this.eligible;
     const nodes = orderNodes(firstNodes(ready, size, before), before);
@@ -135,7 +143,7 @@ export class Gathering {
       if (this.addRestart().restarts > this.#options.settings.maxRestarts) return null;
     }
     const round = this.#nextRound++;
-    const epoch = formedNumber(chain.at(-1) ?? null);
+    const epoch = formedNumber(chain.at(-1) ?? null, begun);
     const record = { epoch, round, hostId, restarts: this.#record.restarts, seats };
     const able = this.#members.standbys(before.length === 0 ? seats : before);
     const nodeIds = this.#ballot.propose(record, ready.map(({ nodeId }) => nodeId));

@@ -38,12 +38,20 @@ export function isNotAfter(a: RoundId, b: RoundId): boolean {
  */
 const NUMBERS_PER_HOST = 8;
 
-/** Of a host that has begun a job and not formed a round. */
-export const FRESH_HOST_NUMBER = 1;
+/** More than the hosts of a job that was begun once. */
+const NUMBERS_PER_BEGIN = 2 ** 20;
 
-/** Of a host that has formed a round, itself, after the one of `previous`. */
-export function formedNumber(previous: RoundId | null): number {
-  return (previous?.epoch ?? 0) + NUMBERS_PER_HOST;
+/**
+ * Of a host where the job was begun `begun` times and that has not formed a round: whoever goes on with what was begun last
+ * is above it, and all who go on with older ones are below.
+ */
+export function freshNumber(begun: number): number {
+  return Math.max(0, begun - 1) * NUMBERS_PER_BEGIN + 1;
+}
+
+/** Of a host that has formed a round, itself, after the one of `previous`; null: the job was begun `begun` times before. */
+export function formedNumber(previous: RoundId | null, begun = 0): number {
+  return (previous?.epoch ?? begun * NUMBERS_PER_BEGIN) + NUMBERS_PER_HOST;
 }
 
 /** Of the stand-by in this place, from 0, that has taken over from the host that formed `previous`. */

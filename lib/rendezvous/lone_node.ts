@@ -4,6 +4,7 @@ import type { InstantMs } from "../core/time.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { CoordinatorEffect } from "./coordinator_events.ts";
 import type { MeetingNews, MeetingRequest } from "./meeting.ts";
+import { toNodeMessage } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
 
 const NODE_ID = "this node";
@@ -49,6 +50,7 @@ export class LoneNode {
       selfAddress: null,
       fallbackAddress: "127.0.0.1",
       epoch: 1,
+      begun: 0,
       chain: [],
       deadHost: null,
       wasHostLost: false,
@@ -60,7 +62,7 @@ export class LoneNode {
 
   /** What the agent is told when it says `request`. */
   request(request: MeetingRequest, now: InstantMs): MeetingNews[] {
-    const message = request.kind === "join" ? { ...request, info: this.#info, memory: null } : request;
+    const message = toNodeMessage(request, this.#info);
     return this.#newsOf(this.#coordinator.step({ kind: "said", nodeId: NODE_ID, message }, now), now);
   }
 

@@ -4,6 +4,7 @@ import { assert, assertDefined } from "../core/assert.ts";
 import type { SignalName } from "../core/errors.ts";
 import type { Standby } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
+import { addressText } from "./standby.ts";
 
 /** `pending`: has a session or is clearing up, and is expected to join. */
 type State = "pending" | "ready" | "seated";
@@ -115,8 +116,7 @@ export class Members {
     return nodeIds.flatMap((nodeId) => {
       const port = this.#members.get(nodeId)?.info?.standbyPort ?? null;
       if (port === null || nodeId === this.#options.selfId) return [];
-      const address = this.addressOf(nodeId);
-      return [{ nodeId, address: address.includes(":") ? `[${address}]:${port}` : `${address}:${port}` }];
+      return [{ nodeId, address: addressText(this.addressOf(nodeId), port) }];
     });
   }
 

@@ -18,11 +18,20 @@ export interface Message {
   readonly payload: Uint8Array;
 }
 
+/** What a node knows of its job from before. */
+export interface Past {
+  /** Of the rounds that it accepted; null: none. */
+  readonly memory: Memory | null;
+  /** It has met no other host of the job. */
+  readonly isFresh: boolean;
+}
+
+const NO_PAST: Past = { memory: null, isFresh: true };
+
 /** From a node to the host. */
 export type NodeMessage =
   | Exclude<MeetingRequest, { kind: "join" }>
-  /** `memory`: of the rounds that this node accepted; null: none. */
-  | { readonly kind: "join"; readonly info: NodeInfo; readonly memory: Memory | null }
+  | ({ readonly kind: "join"; readonly info: NodeInfo } & Past)
   /** Answer to `propose`. */
   | { readonly kind: "accepted"; readonly proposal: RoundId };
 
@@ -30,9 +39,9 @@ export type NodeMessage =
 export function toNodeMessage(
   request: MeetingRequest,
   info: NodeInfo,
-  memory: Memory | null = null,
+  past: Past = NO_PAST,
 ): NodeMessage {
-  return request.kind === "join" ? { ...request, info, memory } : request;
+  return request.kind === "join" ? { ...request, info, ...past } : request;
 }
 
 /** A node that can take the job over. */
@@ -109,8 +118,10 @@ export function decodeNodeMessage({ type, payload }: Message): NodeMessage | nul
   if (kind === null) return null;
   const { fields, attachment } = fieldsOf(payload, kind);
   switch (kind) {
-    case "join":
-      return { kind, info: nodeInfo(fields.object("info")), memory: memoryOf(fields.objectOrNull("memory")) };
+    case "join": {
+      const memory = memoryOf(fields.objectOrNull("memory"));
+      return { kind, info: nodeInfo(fields.object("info")), memory, isFresh: fields.flag("isFresh") };
+    }
     case "store-served":
       return { kind, round: fields.count("round"), store: storePlace(fields.object("store")) };
     case "running":

@@ -44,12 +44,12 @@ export function tellProposal(
 type SendOver = Extract<CoordinatorEffect, { kind: "tell" | "dismiss" }>;
 
 /**
- * Sends the nodes of a host that yields (`selfId`) to the one at `address`, before their sessions end: the stand-bys among
- * them would otherwise take this host's job over, beside that one's.
+ * Sends the nodes of a host that yields to the one at `address`, before their sessions end: the stand-bys among them would
+ * otherwise take this host's job over, beside that one's.
  */
-export function sendOver(nodeIds: readonly string[], selfId: string, address: string): SendOver[] {
+export function sendOver(nodeIds: readonly string[], address: string): SendOver[] {
   const standbys = [{ nodeId: "", address }];
-  return nodeIds.filter((nodeId) => nodeId !== selfId).flatMap((nodeId): SendOver[] => [
+  return nodeIds.flatMap((nodeId): SendOver[] => [
     { kind: "tell", nodeId, message: { kind: "standbys", standbys } },
     { kind: "dismiss", nodeId },
   ]);
@@ -147,6 +147,10 @@ export class Succession {
     const addresses = others.map(({ address }) => address);
     return this.place === null ? [...addresses, ...before] : addresses.slice(0, this.place);
   }
+}
+
+export function addressText(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** The host of HOST:PORT. */

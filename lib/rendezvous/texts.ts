@@ -40,14 +40,16 @@ export function restartsText(restarts: number): string {
 
 /**
  * "for nodes: 2 of 4 are here (a, b)". `before`: who was in the last round; `lacksRight`: too many of them are missing
- * to form another; `ahead`: nodes that are here, and know of a later round than this host.
+ * to form another; `ahead`: nodes that are here, and know of a later round than this host; `heldBy`: nodes that were here
+ * before this host, and may run the job elsewhere.
  */
 export function waitingText(
   ready: readonly NodeInfo[],
-  { before, lacksRight, ahead }: {
+  { before, lacksRight, ahead, heldBy }: {
     readonly before: readonly string[];
     readonly lacksRight: boolean;
     readonly ahead: readonly NodeInfo[];
+    readonly heldBy: readonly string[];
   },
   settings: JobSettings,
 ): string {
@@ -62,7 +64,16 @@ export function waitingText(
     ? ""
     : `; ${namesText(namesOf(ahead))} ran under another host, which is not found`;
   const who = before.length === 0 ? missingRanksText(ready, settings) : were;
-  return `${hereText(ready.length, namesOf(ready), settings)}${who}${others}`;
+  return `${hereText(ready.length, namesOf(ready), settings)}${who}${others}${heldText(heldBy)}`;
+}
+
+function heldText(heldBy: readonly string[]): string {
+  return heldBy.length === 0
+    ? ""
+    : `; ${
+      namesText(heldBy)
+    } took part before this launcher was started, do not answer and may still run the job ` +
+      "(if they are gone for good, give it another --rdzv-id)";
 }
 
 /** "for nodes: 2 of 4 are here (a, b)"; `names`: as far as they are known. */

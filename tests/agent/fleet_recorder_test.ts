@@ -9,7 +9,10 @@ Deno.test("FleetRecorder tells a lost node from one that left or was sent away",
   const arrive = (nodeId: string) =>
     recorder.observe({ kind: "arrived", nodeId, address: "10.0.0.2", hostAddress: "10.0.0.1" }, []);
   const go = (nodeId: string) =>
-    recorder.observe({ kind: "gone", nodeId, text: "its connection broke", quietMs: 300 }, []);
+    recorder.observe(
+      { kind: "gone", nodeId, text: "its connection broke", inOrder: false, quietMs: 300 },
+      [],
+    );
   assertEquals(
     ["a", "b", "c"].flatMap(arrive),
     (["a", "b", "c"] as const).map((node) => ({ event: "node-joined" as const, node, address: "10.0.0.2" })),

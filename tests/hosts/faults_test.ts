@@ -1,8 +1,9 @@
 /** What networks and machines do to a job: cut and lossy links, frozen and lost hosts. At no time may there be two worlds. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { delay } from "@std/async/delay";
 import type { Host } from "./host.ts";
+import { untilFound } from "./host_process.ts";
 import { Job, nowMs } from "./job.ts";
 import { hostsTest, type Network } from "./network.ts";
 
@@ -69,6 +70,60 @@ hostsTest(
     await job.mustForm(members, cameMs);
     await assertOneWorld(job, members);
     await finish(job, members);
+  },
+);
+
+hostsTest(
+  "faults: the old host, started anew, joins its heir and leads newcomers there",
+  async (network) => {
+    const { hosts, job } = await formed(network, "2:3", 3);
+    const lostMs = nowMs();
+    job.agent(hosts[0]!).kill("SIGKILL");
+    await job.mustForm(hosts.slice(1), lostMs);
+    const returnedMs = nowMs();
+    job.start([hosts[0]!]);
+    await job.mustForm(hosts, returnedMs);
+    const leftMs = nowMs();
+    job.agent(hosts[2]!).kill("SIGKILL");
+    await job.mustForm(hosts.slice(0, 2), leftMs);
+    // Longer than the old host would listen if it only said where to go once.
+    await delay(3000);
+    const [newcomer] = await network.add(["n3"]);
+    const cameMs = nowMs();
+    job.start([newcomer!]);
+    const members = [hosts[0]!, hosts[1]!, newcomer!];
+    await job.mustForm(members, cameMs, 15_000);
+    await assertOneWorld(job, members);
+    await finish(job, members);
+  },
+);
+
+hostsTest(
+  "faults: the old host, started anew and cut off from its heir, begins no second world with newcomers",
+  async (network) => {
+    const { hosts, job } = await formed(network, "2:3", 3);
+    const newcomers = await network.add(["n3", "n4"]);
+    const [old, ...heirs] = hosts as [Host, ...Host[]];
+    const lostMs = nowMs();
+    job.agent(old).kill("SIGKILL");
+    await job.mustForm(heirs, lostMs);
+    const others = [old, ...newcomers];
+    await network.separate(heirs, others);
+    job.start(others);
+    await untilFound(
+      [job.agent(old)],
+      () => job.agent(old).text().includes("may still run the job") || null,
+      20_000,
+    );
+    // Longer than the job would take to form; without newcomers' waiting it would be there at once.
+    await delay(3000);
+    assertMatch(job.agent(old).text(), /3 of .* are here .* took part before this launcher was started/);
+    assertEquals(job.starts().filter(({ host }) => !["n1", "n2"].includes(host)), [], job.text());
+    await assertOneWorld(job, [...hosts, ...newcomers]);
+    const mendedMs = nowMs();
+    await network.reunite([...heirs, ...others]);
+    await job.mustForm(3, mendedMs);
+    await assertOneWorld(job, [...hosts, ...newcomers]);
   },
 );
 

@@ -90,6 +90,8 @@ export class Host {
   start(commandLine: readonly string[], env: Readonly<Record<string, string>> = {}): HostProcess {
     const process = new HostProcess(this.name, [...this.namespaces.enter, ...commandLine], {
       TMPDIR: this.temporaryDirectory,
+      // The disk of a host is its own.
+      MUSTER_STATE_DIRECTORY: `${this.temporaryDirectory}/state`,
       ...env,
     });
     this.processes.push(process);
@@ -146,6 +148,11 @@ export class Host {
     );
     const chain = "add chain inet apart in { type filter hook input priority 0; }";
     await this.run(["nft", "-f", "-"], ["add table inet apart", chain, ...rules, ""].join("\n"));
+  }
+
+  /** From all again. */
+  async acceptPackets(): Promise<void> {
+    await this.run(["nft", "delete", "table", "inet", "apart"]);
   }
 
   /** The power cord: cut first, so that no process can say goodbye, then everything on the host ends. */

@@ -71,6 +71,11 @@ export class Network {
     await Promise.all([...one.map(refuse(other)), ...other.map(refuse(one))]);
   }
 
+  /** Undoes `separate`. */
+  async reunite(hosts: readonly Host[]): Promise<void> {
+    await Promise.all(hosts.map((host) => host.acceptPackets()));
+  }
+
   /** Ends every host and everything that runs on them. */
   async close(): Promise<void> {
     await Promise.all([...this.hosts.values()].map((host) => host.remove()));

@@ -80,6 +80,9 @@ export interface RunOptions {
   readonly whileRunning?: (pid: number) => Promise<void>;
 }
 
+/** Where launchers keep what must outlive them; `scripts/test.ts` removes it. */
+const STATE_DIRECTORY = Deno.env.get("MUSTER_STATE_DIRECTORY");
+
 /**
  * The surroundings of every run: small and equal for both launchers, so that what a worker sees beyond them is the
  * launcher's doing.
@@ -91,6 +94,7 @@ export function plainEnvironment(): Record<string, string> {
     LANG: "C.UTF-8",
     DENO_DIR: Deno.env.get("DENO_DIR") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache/deno`,
     DENO_NO_UPDATE_CHECK: "1",
+    ...(STATE_DIRECTORY === undefined ? {} : { MUSTER_STATE_DIRECTORY: STATE_DIRECTORY }),
   };
 }
 

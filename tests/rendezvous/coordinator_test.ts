@@ -604,7 +604,7 @@ Deno.test("A host that begins anew does not take up who ran under another, and s
   const job = new ScriptedJob({ nodesMin: 2, nodesMax: 2, failover: true, joinMs: 10_000 });
   job.arrive(node("z"));
   const latest = { epoch: 8, round: 3, hostId: "y" };
-  const join = { kind: "join" as const, info: node("z"), memory: { first: latest, latest } };
+  const join = { kind: "join" as const, info: node("z"), memory: { first: latest, latest }, isFresh: false };
   job.step({ kind: "said", nodeId: "z", message: join });
   job.later(10_000);
   assertMatch(

@@ -47,7 +47,7 @@ const ARRIVED: ElectedEvent = { kind: "arrived", nodeId: "b", address: "b", host
 const JOINED: ElectedEvent = {
   kind: "said",
   nodeId: "b",
-  message: { kind: "join", info: nodeInfo("b"), memory: null },
+  message: { kind: "join", info: nodeInfo("b"), memory: null, isFresh: true },
 };
 
 const DEPOSED: ElectedEvent = { kind: "deposed", text: "its lease is over", lifeMs: 3_000 };
@@ -116,7 +116,11 @@ Deno.test("ElectedNode: nobody hears of a round while workers of an earlier one 
   );
   heir.ask({ kind: "cleared", round: 0, report: null });
   const joined = (nodeId: string): ElectedEvent => ({
-    ...{ kind: "said", nodeId, message: { kind: "join", info: nodeInfo(nodeId), memory: null } },
+    ...{
+      kind: "said",
+      nodeId,
+      message: { kind: "join", info: nodeInfo(nodeId), memory: null, isFresh: true },
+    },
   });
   // Two are enough for a round, and the third has not ended its workers; nor has one that comes while the round is saved.
   assertEquals(heir.ask({ kind: "join" }), []);
@@ -142,7 +146,7 @@ Deno.test("ElectedNode: a host that was lost costs a restart where every node is
       ...heir.effects({ kind: "arrived", nodeId: comes, address: comes, hostAddress: "a" }),
       ...heir.effects({
         ...{ kind: "said", nodeId: comes },
-        message: { kind: "join", info: nodeInfo(comes), memory: null },
+        message: { kind: "join", info: nodeInfo(comes), memory: null, isFresh: true },
       }),
     ];
     const saved = effects.find((effect) => effect.kind === "save");
@@ -268,7 +272,7 @@ Deno.test("ElectedNode: a deposed host ends sooner what it was ending already", 
   const host = hosting();
   host.step(ARRIVED, JOINED, { kind: "saved", id: 1 });
   host.ask({ kind: "store-served", round: 0, store: STORE });
-  host.step({ kind: "gone", nodeId: "b", text: "its connection broke", quietMs: 300 });
+  host.step({ kind: "gone", nodeId: "b", text: "its connection broke", inOrder: false, quietMs: 300 });
   const [over] = host.news(DEPOSED);
   assert(over?.kind === "round-over" && over.withinMs === 3_000);
 });
@@ -319,7 +323,7 @@ Deno.test("ElectedNode: only a job that ended well is remembered", () => {
   host.step({ kind: "said", nodeId: "b", message: { kind: "succeeded", round: 0 } });
   const ended = [
     ...host.effects({ kind: "request", request: { kind: "succeeded", round: 0 } }),
-    ...host.effects({ kind: "gone", nodeId: "b", text: "it said goodbye", quietMs: 0 }),
+    ...host.effects({ kind: "gone", nodeId: "b", text: "it said goodbye", inOrder: true, quietMs: 0 }),
   ];
   assertEquals(ended.find(({ kind }) => kind === "resign"), { kind: "resign", over: true, succeeded: true });
 

@@ -1,6 +1,7 @@
 /** What the fleet simulation found in a node, each by itself. */
 
 import { assert, assertEquals } from "@std/assert";
+import { NEVER_BEGUN } from "../../lib/rendezvous/census.ts";
 import type { FleetEffect, FleetEvent } from "../../lib/rendezvous/fleet_events.ts";
 import { FleetNode } from "../../lib/rendezvous/fleet_node.ts";
 import type { Seat } from "../../lib/rendezvous/meeting.ts";
@@ -18,7 +19,13 @@ function fleetNode(nodeId: string) {
   const info = node(nodeId, { standbyPort: 40_000 });
   const machine = new FleetNode({
     ...{ settings: SETTINGS_HERE, info, candidates: ["10.0.0.1:29400"] },
-    ...{ silenceMs: 15_000, stopMs: 30_000, selfAddress: null, fallbackAddress: "127.0.0.1" },
+    ...{
+      silenceMs: 15_000,
+      stopMs: 30_000,
+      selfAddress: null,
+      fallbackAddress: "127.0.0.1",
+      begun: NEVER_BEGUN,
+    },
   });
   const step = (...events: FleetEvent[]): FleetEffect[] => events.flatMap((event) => machine.step(event, 0));
   return Object.assign(step, { machine });
@@ -60,7 +67,7 @@ function host() {
       { kind: "arrived", nodeId, address: "10.0.0.9", hostAddress: "10.0.0.1" },
       {
         ...{ kind: "said", nodeId },
-        message: { kind: "join", info: node(nodeId, { standbyPort: 4 }), memory: null },
+        message: { kind: "join", info: node(nodeId, { standbyPort: 4 }), memory: null, isFresh: true },
       },
     );
   return { step: steps, come, machine: step.machine };
@@ -94,7 +101,7 @@ Deno.test("A host yields only to a host that it can find", () => {
   step({ kind: "start", role: "host" });
   assertEquals(step({ kind: "outranked", epoch: 8, hostAddress: "" }), []);
   const effects = step({ kind: "outranked", epoch: 8, hostAddress: "10.0.0.2:40000" });
-  assertEquals(kinds(effects), ["say", "open-port", "connect"]);
+  assertEquals(kinds(effects), ["say", "step-down", "open-port", "connect"]);
 });
 
 Deno.test("A host that yields sends its nodes to the other host, so that none of them takes its job over", () => {
@@ -120,7 +127,7 @@ Deno.test("A host that yields sends its nodes to the other host, so that none of
   assert(connect?.kind === "connect" && connect.address === "10.0.0.2:40000");
 });
 
-Deno.test("A host that has yielded stands by at another port, if it gets one: its own is closed", () => {
+Deno.test("A host that has yielded stands by at another port, if it gets one: its own shows the way", () => {
   for (const port of [null, 40_001]) {
     const step = fleetNode("a");
     step({ kind: "start", role: "host" }, { kind: "request", request: { kind: "join" } });
@@ -138,9 +145,8 @@ Deno.test("A host that has yielded stands by at another port, if it gets one: it
         message: { kind: "standbys", standbys: [{ nodeId: "a", address: "10.0.0.1:40001" }] },
       },
     );
-    // The old port is open for a moment yet, and is to be closed before this node hosts again.
     const effects = kinds(step({ kind: "link-ended", end: { kind: "dead", text: "it went" } }));
-    assertEquals(effects.filter((kind) => /serv/.test(kind)), port === null ? [] : ["stop-serving", "serve"]);
+    assertEquals(effects.filter((kind) => /serv/.test(kind)), port === null ? [] : ["serve"]);
   }
 });
 
@@ -156,7 +162,7 @@ Deno.test("A host that hands its job over is not counted any more, one that is o
       { kind: "request", request: { kind: "join" } },
       { kind: "arrived", nodeId: "c", address: "10.0.0.3", hostAddress: "10.0.0.2" },
     );
-    const join = { kind: "join" as const, info: node("c"), memory: null };
+    const join = { kind: "join" as const, info: node("c"), memory: null, isFresh: true };
     const effects = [
       ...step({ kind: "said", nodeId: "c", message: join }),
       ...step({ kind: "arrived", nodeId: "d", address: "10.0.0.4", hostAddress: "10.0.0.2" }),
@@ -217,7 +223,7 @@ Deno.test("A guest that finds no host says what it met at each of the places", (
     const settings = { ...SETTINGS_HERE, joinMs: 30_000 };
     const machine = new FleetNode({
       ...{ settings, info: node("g"), candidates: places, silenceMs: 15_000, stopMs: 30_000 },
-      ...{ selfAddress: null, fallbackAddress: "127.0.0.1" },
+      ...{ selfAddress: null, fallbackAddress: "127.0.0.1", begun: NEVER_BEGUN },
     });
     machine.step({ kind: "start", role: "guest" }, 0);
     machine.step({ kind: "link-failed", problem: "can't be reached: no route to host" }, 0);
@@ -257,4 +263,45 @@ Deno.test("A host that hands its job over is nobody to whom its heir would yield
   for (const epoch of [6, 16]) {
     assertEquals(step({ kind: "outranked", epoch, hostAddress: "10.0.0.2:40000" }), []);
   }
+});
+
+Deno.test("Who comes where the job was hosted is sent to where it is, also by a node that has become its guest", () => {
+  const step = fleetNode("a");
+  step({ kind: "start", role: "host" });
+  step({ kind: "outranked", epoch: 8, hostAddress: "10.0.0.2:40000" });
+  const redirects = (now: number) =>
+    [
+      ...step.machine.step({ kind: "strayed", nodeId: "c" }, now),
+      ...step.machine.step({ kind: "wakeup" }, now + 200),
+    ]
+      .flatMap((effect) => (effect.kind === "redirect" ? [effect.address] : []));
+  // It has not found the host yet itself.
+  assertEquals(redirects(0), [null]);
+  step({ kind: "linked", epoch: 8, hostId: "b" });
+  assertEquals(redirects(1_000), ["10.0.0.2:40000"]);
+});
+
+Deno.test("A node that is sent on goes there, joins nobody on the way, and gives up when its time is over", () => {
+  const step = fleetNode("c");
+  const addresses = (effects: readonly FleetEffect[]) =>
+    effects.flatMap((effect) => (effect.kind === "connect" ? [effect.address] : []));
+  step({ kind: "request", request: { kind: "join" } });
+  assertEquals(addresses(step({ kind: "start", role: "guest" })), ["10.0.0.1:29400"]);
+  const standbys = [{ nodeId: "", address: "10.0.0.2:40000" }];
+  const left = { kind: "left" as const, text: "it said goodbye" };
+  for (let count = 0; count < 3; count++) {
+    assertEquals(kinds(step({ kind: "linked", epoch: 0, hostId: "a" })), []);
+    step({ kind: "heard", message: { kind: "standbys", standbys } });
+    assertEquals(addresses(step({ kind: "link-ended", end: left })), ["10.0.0.2:40000"]);
+    // The host is not there either: back to the place that is named.
+    const gone = { kind: "unreachable" as const, text: "can't be reached" };
+    assertEquals(addresses(step({ kind: "link-ended", end: gone })), ["10.0.0.1:29400"]);
+  }
+  // Sent away without a word it asks again.
+  step({ kind: "linked", epoch: 0, hostId: "a" });
+  assertEquals(addresses(step({ kind: "link-ended", end: left })), ["10.0.0.2:40000"]);
+  const [last] = step.machine.step({ kind: "wakeup" }, SETTINGS.joinMs).flatMap((effect) =>
+    effect.kind === "news" && effect.news.kind === "job-over" ? [effect.news.outcome.code] : []
+  );
+  assertEquals(last, 1);
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   formedNumber,
-  FRESH_HOST_NUMBER,
+  freshNumber,
   isNotAfter,
   isSameRound,
   type JobRecord,
@@ -25,7 +25,7 @@ Deno.test("standbyNumber() is above a fresh host's and below that of the host wh
   const first = formedBy(null);
   for (const place of [0, 1, 2]) {
     const number = standbyNumber(first, place);
-    assert(number > FRESH_HOST_NUMBER && number < first.epoch, `${number}`);
+    assert(number > freshNumber(0) && number < first.epoch, `${number}`);
   }
   assert(standbyNumber(first, 0) > standbyNumber(first, 1), "the first in the list is the host");
 });
@@ -35,4 +35,15 @@ Deno.test("formedNumber() is above whatever the host before, or a stand-by of it
   const next = formedBy(first);
   assert(next.epoch > first.epoch);
   assert(standbyNumber(next, 2) > first.epoch);
+});
+
+Deno.test("A host that is started anew is below who goes on with what was begun last, and above all others", () => {
+  const older = record(formedNumber(null, 1)), last = record(formedNumber(null, 2));
+  const afterMany = record(older.epoch + 100_000 * (formedNumber(older) - older.epoch));
+  for (const place of [0, 1, 2]) {
+    assert(standbyNumber(last, place) > freshNumber(3), "it yields to a stand-by");
+  }
+  assert(freshNumber(3) > formedNumber(afterMany), "it does not yield to those whose place was taken");
+  // Never begun, it was not begun by anybody whose place it could take.
+  assertEquals(freshNumber(0), freshNumber(1));
 });

@@ -21,11 +21,13 @@ const NODE_MESSAGES: readonly NodeMessage[] = [
     kind: "join",
     info: node('a "b" ü', { interfaces: ["10.0.0.1", "::1"], nodeRank: 3, standbyPort: 9 }),
     memory: null,
+    isFresh: true,
   },
   {
     kind: "join",
     info: node("b", { address: "h", schedulerRank: 0, topologyKey: "\u0000", role: "r" }),
     memory: { first: ROUND, latest: { ...ROUND, round: 4 } },
+    isFresh: false,
   },
   { kind: "accepted", proposal: ROUND },
   { kind: "store-served", round: 4, store: STORE },

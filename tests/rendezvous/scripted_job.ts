@@ -80,6 +80,7 @@ export class ScriptedJob {
       selfAddress: "10.0.0.1",
       fallbackAddress: "127.0.0.1",
       epoch: 1,
+      begun: 0,
       chain: [],
       deadHost: null,
       wasHostLost: false,
@@ -124,7 +125,11 @@ export class ScriptedJob {
 
   join(nodeId: string): void {
     const memory = this.#memories.get(nodeId) ?? null;
-    this.step({ kind: "said", nodeId, message: { kind: "join", info: this.#infos.get(nodeId)!, memory } });
+    this.step({
+      kind: "said",
+      nodeId,
+      message: { kind: "join", info: this.#infos.get(nodeId)!, memory, isFresh: memory === null },
+    });
   }
 
   /** A local worker failed. */
@@ -155,7 +160,7 @@ export class ScriptedJob {
 
   gone(nodeId: string, text = "its connection broke"): void {
     this.seats.delete(nodeId);
-    this.step({ kind: "gone", nodeId, text, quietMs: 300 });
+    this.step({ kind: "gone", nodeId, text, inOrder: text === "it said goodbye", quietMs: 300 });
   }
 
   later(ms: number): void {

@@ -6,7 +6,7 @@ import { node, SETTINGS } from "./scripted_job.ts";
 
 const FOUR: JobSettings = { ...SETTINGS, nodesMin: 4, nodesMax: 4 };
 const waitsFor = (ready: readonly NodeInfo[], settings: JobSettings, before: readonly string[] = []) =>
-  waitingText(ready, { before, lacksRight: false, ahead: [] }, settings);
+  waitingText(ready, { before, lacksRight: false, ahead: [], heldBy: [] }, settings);
 
 Deno.test("waitingText() says how many of how many, and who", () => {
   assertEquals(

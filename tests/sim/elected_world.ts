@@ -543,7 +543,13 @@ export class ElectedWorld {
   #hearEnd(session: Session): void {
     if (!this.#unheard.delete(session)) return;
     const { id } = session.guest;
-    this.#step(session.host, { kind: "gone", nodeId: id, text: "its connection broke", quietMs: RESUME_MS });
+    this.#step(session.host, {
+      kind: "gone",
+      nodeId: id,
+      text: "its connection broke",
+      inOrder: false,
+      quietMs: RESUME_MS,
+    });
   }
 
   // etcd.

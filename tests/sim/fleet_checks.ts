@@ -96,12 +96,8 @@ export class FleetChecks {
     const world = this.#worlds.get(`${hosting?.id}/${round}`);
     if (world === undefined || !isComplete(world)) return;
     for (const other of this.#worlds.values()) {
-      if (other === world || !other.wasComplete || !isComplete(other)) continue;
-      // A job that was begun anew, while the old one's nodes could not be reached, is another one.
-      assert(
-        other.hosting.lineage !== world.hosting.lineage,
-        `two worlds: ${text(world)} and ${text(other)}`,
-      );
+      if (other === world || !other.wasComplete) continue;
+      assert(!isComplete(other), `two worlds: ${text(world)} and ${text(other)}`);
     }
     if (world.wasComplete) return;
     world.wasComplete = true;

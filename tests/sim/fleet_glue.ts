@@ -7,6 +7,7 @@ import { unreachable } from "../../lib/core/assert.ts";
 import type { Prng } from "../../lib/core/prng.ts";
 import { endText } from "../../lib/host/fleet_setup.ts";
 import { HERALD_CALL_MS, HERALD_PAUSE_MS } from "../../lib/host/herald.ts";
+import type { Begun, CensusChange } from "../../lib/rendezvous/census.ts";
 import type { FleetEffect, FleetEvent } from "../../lib/rendezvous/fleet_events.ts";
 import { FleetNode } from "../../lib/rendezvous/fleet_node.ts";
 import type { MeetingNews, MeetingRequest } from "../../lib/rendezvous/meeting.ts";
@@ -15,6 +16,7 @@ import {
   decodeNodeMessage,
   encodeHostMessage,
   encodeNodeMessage,
+  type HostMessage,
 } from "../../lib/rendezvous/message_codec.ts";
 import type { NodeInfo } from "../../lib/rendezvous/ranks.ts";
 import { type JobSettings, settingsText } from "../../lib/rendezvous/settings.ts";
@@ -61,6 +63,9 @@ export interface GlueParts {
   /** So long a node takes at most to end its workers. */
   readonly stopMs: number;
   readonly port: Port | null;
+  /** What is on the disk of the endpoint's machine. */
+  readonly begun: Begun;
+  readonly onCensus: (change: CensusChange) => void;
   readonly openPort: () => Port;
   readonly hostings: Hosting[];
   readonly onNews: (news: MeetingNews, hosting: Hosting | null) => void;
@@ -75,12 +80,12 @@ export class SimFleet {
   readonly #node: FleetNode;
   readonly #loop: SimLoop<FleetEvent, FleetEffect>;
   #server: Server | null = null;
+  #signposts: readonly Server[] = [];
   #link: Link | null = null;
   #herald: { readonly links: Set<Link>; isClosed: boolean } | null = null;
   #hosting: Hosting | null = null;
   #role: "host" | "guest" = "guest";
   #port: Port | null;
-  #nextPort: Port | null = null;
   readonly #guests = new Set<string>();
   /** Of the host that this node is or was a guest of. */
   #lastHosting: Hosting | null = null;
@@ -98,6 +103,7 @@ export class SimFleet {
       candidates: endpoints,
       selfAddress: null,
       fallbackAddress: process.machine,
+      begun: parts.begun,
     });
     this.#loop = new SimLoop(process, this.#node, (effect) => this.#carryOut(effect), (event) => {
       if (this.#hosting !== null) parts.onHostEvent(this.#hosting, event);
@@ -132,9 +138,8 @@ export class SimFleet {
     this.#closeHerald();
     this.#link?.close();
     this.#server?.close();
-    for (const port of [this.#port, this.#nextPort]) {
-      if (port !== null) this.#parts.network.unlisten(port);
-    }
+    for (const signpost of this.#signposts) signpost.close();
+    if (this.#port !== null) this.#parts.network.unlisten(this.#port);
   }
 
   #carryOut(effect: FleetEffect): void {
@@ -163,17 +168,22 @@ export class SimFleet {
       }
       case "serve":
         return this.#serve(effect.epoch);
-      case "stop-serving":
-        this.#closeHerald();
-        this.#server?.close();
-        this.#server = null;
-        this.#hosting = null;
-        this.#guests.clear();
-        this.#port = this.#nextPort;
-        this.#nextPort = null;
+      case "step-down":
+        return this.#stepDown();
+      case "redirect": {
+        const { nodeId, address } = effect;
+        const standbys = address === null ? [] : [{ nodeId: "", address }];
+        const message: HostMessage = { kind: "standbys", standbys };
+        for (const { loop } of this.#signposts) {
+          loop.post({ kind: "send", nodeId, message: encodeHostMessage(message) });
+          loop.post({ kind: "end", nodeId });
+        }
         return;
+      }
+      case "census":
+        return this.#parts.onCensus(effect.change);
       case "open-port": {
-        const port = this.#nextPort = this.#parts.openPort();
+        const port = this.#port = this.#parts.openPort();
         return this.#loop.post({ kind: "port-opened", port: Number(port.address.split(":")[1]) });
       }
       case "herald":
@@ -183,8 +193,6 @@ export class SimFleet {
         }
         return;
       case "connect":
-        // Who looks for a host is none any more, though its port may be open for a moment yet.
-        this.#hosting = null;
         return this.#connect(effect.address, effect.connectMs);
       case "send":
         this.#link?.loop.post({ kind: "send", message: encodeNodeMessage(effect.message) });
@@ -237,14 +245,30 @@ export class SimFleet {
       },
     };
     hostings.push(this.#hosting);
+    const isHost = () => this.#server === server;
     const self = {
       ...this.#identity(epoch, ""),
       get epoch() {
-        return node.epoch;
+        return isHost() ? node.epoch : 0;
       },
     };
-    this.#server = new Server(this.#parts, self, port, (event, pipe) => this.#onServerEvent(event, pipe));
-    port.serve((pipe) => this.#server?.adopt(pipe));
+    const server: Server = this.#server = new Server(this.#parts, self, port, (event, pipe) => {
+      if (isHost() || event.kind === "outranked") this.#onServerEvent(event, pipe);
+      else if (event.kind === "joined") this.#loop.post({ kind: "strayed", nodeId: event.peer.nodeId });
+    });
+    port.serve((pipe) => server.adopt(pipe));
+  }
+
+  #stepDown(): void {
+    this.#closeHerald();
+    const server = this.#server!;
+    const [first, ...others] = this.#signposts;
+    for (const other of others) other.close();
+    this.#signposts = first === undefined ? [server] : [first, server];
+    this.#server = null;
+    this.#hosting = null;
+    this.#guests.clear();
+    this.#port = null;
   }
 
   #onServerEvent(event: AcceptorEffect, pipe: Pipe | undefined): void {
@@ -269,6 +293,7 @@ export class SimFleet {
         return this.#loop.post({
           kind: "gone",
           nodeId: event.nodeId,
+          inOrder: event.end.kind === "finished" || event.end.kind === "goodbye",
           text: endText(event.end),
           quietMs: 300,
         });

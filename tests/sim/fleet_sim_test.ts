@@ -11,7 +11,7 @@ const SEEDS = 1_000;
 /** Of the longer runs that found defects, since mended: rounds out of order, restarts forgotten, two worlds, a standstill. */
 const DEFECTS_FOUND = [
   ...[3_009, 100_102, 101_379, 105_136, 115_869, 116_359, 116_551, 203_586, 203_736],
-  ...[206_212, 207_504, 209_052, 209_643, 211_915, 216_766],
+  ...[206_212, 207_504, 209_052, 209_643, 211_915, 216_766, 20_001_481, 20_002_223, 40_043_587],
 ];
 
 const only = Deno.env.get("MUSTER_SIM_SEED");

@@ -6,6 +6,7 @@
 
 import { assert, assertDefined } from "../../lib/core/assert.ts";
 import { Prng } from "../../lib/core/prng.ts";
+import type { CensusChange, KnownNode } from "../../lib/rendezvous/census.ts";
 import { GROUP_GRACE_MS, KILL_WAIT_MS, LEFTOVER_GRACE_MS } from "../../lib/supervise/stop_steps.ts";
 import { Agenda } from "./control_network.ts";
 import { FleetChecks } from "./fleet_checks.ts";
@@ -41,6 +42,8 @@ export class FleetWorld {
   readonly #checks: FleetChecks;
   readonly #tally: FleetTally;
   readonly #onLine: (line: string) => void;
+  /** What the endpoint's machine keeps of the job, also when its launcher is killed. */
+  readonly #disk = { count: 0, nodes: new Map<string, KnownNode>() };
   #machines = 0;
   #lastPort = 50_000;
   #areFaultsOver = false;
@@ -118,6 +121,8 @@ export class FleetWorld {
         stopMs: shutdownTimeoutMs + GROUP_GRACE_MS + KILL_WAIT_MS,
         openPort: () => assertDefined(this.#network.listen(process, ++this.#lastPort) ?? undefined),
         ...{ process, network: this.#network, prng: this.#prng.split(), settings, info, heartbeat, port },
+        begun: { count: this.#disk.count, nodes: [...this.#disk.nodes.values()] },
+        onCensus: (change) => this.#write(change),
         endpoints: [`10.0.0.1:${PORT}`],
         hostings: this.#hostings,
         onSay: (text) => this.#say(`${nodeId}: ${text}`),
@@ -132,6 +137,17 @@ export class FleetWorld {
     this.#launchers.push(launcher);
     this.#say(`${nodeId} starts as ${role}`);
     launcher.start(role);
+  }
+
+  #write(change: CensusChange): void {
+    const { nodes } = this.#disk;
+    if (change.kind === "begin") this.#disk.count = change.count;
+    else if (change.kind === "add") nodes.set(change.nodeId, change);
+    else if (change.kind === "remove") nodes.delete(change.nodeId);
+    else {
+      nodes.clear();
+      this.#disk.count = 0;
+    }
   }
 
   #say(line: string): void {

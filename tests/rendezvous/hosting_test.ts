@@ -1,0 +1,136 @@
+/** When a host that is started anew begins the job, and what it leaves for one that follows. */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Census, type KnownNode } from "../../lib/rendezvous/census.ts";
+import type { CoordinatorEvent } from "../../lib/rendezvous/coordinator_events.ts";
+import { Hosting, type HostingEffect } from "../../lib/rendezvous/hosting.ts";
+import { formedNumber } from "../../lib/rendezvous/job_record.ts";
+import type { JobSettings } from "../../lib/rendezvous/settings.ts";
+import { node, SETTINGS } from "./scripted_job.ts";
+
+const B = { nodeId: "b", address: "10.0.0.2:40000" };
+const C = { nodeId: "c", address: "10.0.0.3:40000" };
+
+/** Host a, to which nodes come; what it does is kept. */
+function hosting(known: readonly KnownNode[], changes: Partial<JobSettings> = {}) {
+  const host = new Hosting({
+    ...{ settings: { ...SETTINGS, nodesMax: 3, lastCallMs: 0, failover: true, ...changes }, selfId: "a" },
+    ...{ selfAddress: "10.0.0.1", fallbackAddress: "127.0.0.1", epoch: 1, chain: [], deadHost: null },
+    ...{ wasHostLost: false, silenceMs: 15_000, stopMs: 30_000 },
+    ...{ census: new Census({ count: known.length === 0 ? 0 : 1, nodes: known }), standbys: () => [] },
+  });
+  const effects: HostingEffect[] = [];
+  let now = 0;
+  const step = (event: CoordinatorEvent) => effects.push(...host.step(event, now));
+  const join = (nodeId: string, isFresh = true) =>
+    step({
+      ...{ kind: "said", nodeId },
+      message: { kind: "join", info: node(nodeId, { standbyPort: 40_000 }), memory: null, isFresh },
+    });
+  const come = (nodeId: string, isFresh = true) => {
+    step({
+      kind: "arrived",
+      nodeId,
+      address: `10.0.0.${nodeId.charCodeAt(0) - 96}`,
+      hostAddress: "10.0.0.1",
+    });
+    join(nodeId, isFresh);
+  };
+  const later = (ms: number) => {
+    const until = now + ms;
+    for (let at = host.nextWakeup(); at !== undefined && at <= until; at = host.nextWakeup()) {
+      now = Math.max(now, at);
+      step({ kind: "wakeup" });
+    }
+    now = until;
+  };
+  step({ kind: "start" });
+  join("a");
+  return {
+    ...{ effects, step, come, later },
+    /** It has asked for a round at least. */
+    hasFormed: () =>
+      effects.some((effect) => effect.kind === "tell" && effect.message.kind === "serve-store"),
+  };
+}
+
+const notes = (effects: readonly HostingEffect[]) =>
+  effects.flatMap((effect) => (effect.kind === "census" ? [effect.change] : []));
+
+Deno.test("A host that is started anew waits while enough of the earlier nodes may run the job", () => {
+  const { effects, step, come, later, hasFormed } = hosting([B, C]);
+  for (const nodeId of ["x", "y"]) come(nodeId);
+  later(5_000);
+  assert(!hasFormed(), "begun beside b and c");
+  const probes = effects.filter(({ kind }) => kind === "probe");
+  assert(probes.length >= 8, "they are tried again and again");
+  const [waiting] = effects.flatMap((effect) =>
+    effect.kind === "tell" && effect.message.kind === "waiting" ? effect.message.waiting?.text ?? [] : []
+  );
+  assertMatch(waiting!, /3 of .* are here .*; b, c took part before .* may still run the job/);
+  step({ kind: "proved-dead", nodeId: "c" });
+  assert(hasFormed(), "one alone is not enough to go on");
+  assertEquals(notes(effects).filter(({ kind }) => kind === "remove"), [{ kind: "remove", nodeId: "c" }]);
+  // It has begun a second time, above all who go on with the first.
+  assertEquals(notes(effects).filter(({ kind }) => kind === "begin"), [{ kind: "begin", count: 2 }]);
+  const [proposal] = effects.flatMap((effect) =>
+    effect.kind === "tell" && effect.message.kind === "propose" ? effect.message.proposal.epoch : []
+  );
+  assertEquals(proposal, formedNumber(null, 1));
+});
+
+Deno.test("A host that is started anew begins at once where too few of the earlier nodes are left", () => {
+  for (const known of [[], [B]]) {
+    const { come, hasFormed, later } = hosting(known);
+    come("x");
+    later(1);
+    assert(hasFormed());
+  }
+});
+
+Deno.test("A node that was here before counts until it is started again", () => {
+  for (const isFresh of [true, false]) {
+    const { come, hasFormed, later } = hosting([B, C]);
+    come("b", isFresh);
+    come("x");
+    later(1);
+    assertEquals(hasFormed(), isFresh);
+  }
+});
+
+Deno.test("A node is noted before it is told anything by which it could go on", () => {
+  const { effects, come, later } = hosting([]);
+  come("b");
+  later(1);
+  const noted = effects.findIndex((effect) =>
+    effect.kind === "census" && effect.change.kind === "add" && effect.change.address === B.address
+  );
+  const told = effects.findIndex((effect) =>
+    effect.kind === "tell" && effect.nodeId === "b" && effect.message.kind !== "waiting"
+  );
+  assert(noted >= 0 && told > noted, `noted at ${noted}, told at ${told}`);
+});
+
+Deno.test("A node that leaves in order is not counted, one that is only lost is", () => {
+  for (const inOrder of [true, false]) {
+    const { effects, come, step } = hosting([]);
+    come("b");
+    step({ kind: "gone", nodeId: "b", inOrder, text: "it went", quietMs: 300 });
+    assertEquals(
+      notes(effects).filter(({ kind }) => kind === "remove"),
+      inOrder ? [{ kind: "remove", nodeId: "b" }] : [],
+    );
+  }
+});
+
+Deno.test("Without fail-over those who ran without the host are given the time that they need to end", () => {
+  const { come, later, hasFormed } = hosting(
+    [{ nodeId: "b", address: null }, { nodeId: "c", address: null }],
+    { failover: false },
+  );
+  come("x");
+  later(44_000);
+  assert(!hasFormed());
+  later(1_000);
+  assert(hasFormed());
+});
