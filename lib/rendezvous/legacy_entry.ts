@@ -44,6 +44,7 @@ export class LegacyEntry {
   readonly #deadlines = new Deadlines<"last-call" | "hold" | "retry">();
   /** Where it has joined; null: nowhere yet. */
   #place: { readonly version: string; readonly groupRank: number } | null = null;
+  #hasJoined = false;
   #hasConfirmed = false;
   #holdsLastCall = false;
   /** Version of the round whose members know that this node waits. */
@@ -58,9 +59,9 @@ export class LegacyEntry {
     this.#owner = owner;
   }
 
-  /** It has waited for a round that others have. */
-  get hasAnnounced(): boolean {
-    return this.#announced !== "";
+  /** It has joined a round, or waited for one that others have. */
+  get hasTakenPart(): boolean {
+    return this.#hasJoined || this.#announced !== "";
   }
 
   /** When the last call is over, if this node holds it. */
@@ -103,8 +104,7 @@ export class LegacyEntry {
     else if (state === null) this.#setUp();
     else if (state.status === "joinable") this.#join(state);
     else if (state.status === "final") this.#waitForTurn(state);
-    // Somebody is at it, or was: its time to live ends that.
-    else this.#talk.readNext(false, this.#consider);
+    else this.#waitForOthers(state);
     void done;
   };
 
@@ -115,6 +115,12 @@ export class LegacyEntry {
       if (done && state !== null) go(state);
       else this.#deadlines.set("retry", this.#now + this.#prng.below(LOST_MS_MAX) + 1);
     };
+  }
+
+  /** Somebody is at it, or was: its time to live ends that. */
+  #waitForOthers(state: LegacyState): void {
+    this.#owner.onWaiting(state);
+    this.#talk.readNext(false, this.#consider);
   }
 
   #setUp(): void {
@@ -138,6 +144,7 @@ export class LegacyEntry {
       this.#then((joined) => {
         const groupRank = joined.participants.length - 1;
         this.#place = { version: joined.version, groupRank };
+        this.#hasJoined = true;
         if (groupRank === nodesMin - 1 && joined.status === "joinable") {
           this.#holdsLastCall = true;
           this.#deadlines.set("last-call", this.#now + lastCallMs);
@@ -171,7 +178,7 @@ export class LegacyEntry {
         return this.#talk.readNext(false, this.#consider);
       case "frozen":
         for (const name of ["last-call", "hold"] as const) this.#deadlines.clear(name);
-        if (this.#hasConfirmed) return this.#talk.readNext(false, this.#consider);
+        if (this.#hasConfirmed) return this.#waitForOthers(state);
         return this.#confirm(state, place);
       case "final":
         if (!this.#hasConfirmed) return this.#restart();

@@ -25,7 +25,7 @@ import { LegacyTalk, type WithState } from "./legacy_talk.ts";
 import { LegacyWaiting } from "./legacy_waiting.ts";
 import type { JobOutcome, LocalFailure, MeetingNews } from "./meeting.ts";
 import { countExits, reportExit } from "./torch_exit.ts";
-import { failed, failedFor, stoppedBy, succeeded } from "./torch_outcomes.ts";
+import { failed, FAILED_ELSEWHERE, failedFor, stoppedBy, succeeded } from "./torch_outcomes.ts";
 
 type Phase = "idle" | "entering" | "seating" | "running" | "ending" | "finishing" | "leaving" | "over";
 
@@ -235,13 +235,13 @@ export class LegacyMeeting {
   #onClosedLate(round: Round): void {
     countExits(this.#exits(round), this.#keys, (count) => {
       if (count > 0 || this.#phase === "finishing" || this.#phase === "ending") return;
-      this.#end(failed("The job failed on another node, which closed it"));
+      this.#end(failed(FAILED_ELSEWHERE));
     });
   }
 
   #onClosedEarly(state: LegacyState): void {
     const { jobId, folder } = this.#options;
-    if (!this.#hadSeat && !this.#entry.hasAnnounced) {
+    if (!this.#hadSeat && !this.#entry.hasTakenPart) {
       return this.#end(failed(
         `Job ${jobId} is closed: it has ended before. Choose another --rdzv-id, or delete ${folder} in etcd`,
       ));

@@ -34,7 +34,7 @@ export class LegacyWaiting {
 
 function waitingText({ status, participants }: LegacyState, size: LegacySize): string {
   // Nobody's name is known: nodes are numbers there.
-  return status === "final"
-    ? "for the others to begin the next round"
-    : hereText(participants.length, [], size);
+  if (status === "final") return "for the others to begin the next round";
+  if (status === "joinable") return hereText(participants.length, [], size);
+  return "for those who have joined the round to confirm it";
 }

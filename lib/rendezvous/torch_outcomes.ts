@@ -57,7 +57,7 @@ export function whenClosed(
   });
 }
 
-export const FAILED_ELSEWHERE = "The job failed on another node, which closed it";
+export const FAILED_ELSEWHERE = "The job failed or was stopped on another node, which closed it";
 export const HOST_LEFT = "The store's host left first; this node's workers had succeeded";
 export const CLOSED = "The others did not wait for this node's workers any longer; they go on";
 export const TAKEN_FOR_DEAD =

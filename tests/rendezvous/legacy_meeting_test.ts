@@ -107,3 +107,31 @@ Deno.test("LegacyMeeting: a state that is none of torchrun's is not guessed at",
   assertEquals(codeOf(a), 1);
   assertStringIncludes(textOf(a)!, "/f/rdzv/active_version");
 });
+
+Deno.test("LegacyMeeting: a node waits aloud for one that has joined and does not confirm, until its time is over", () => {
+  const etcd = new LegacyDouble(), size = { nodesMin: 2, nodesMax: 2 };
+  const a = etcd.add("a", size);
+  etcd.pass(200);
+  // It is lost: its state says that it has joined.
+  a.alive = false;
+  const b = etcd.add("b", size);
+  etcd.pass(1_000);
+  const last = b.news.at(-1);
+  assertEquals(
+    last?.kind === "waiting" && last.waiting?.text,
+    "for those who have joined the round to confirm it",
+  );
+  etcd.add("c", size);
+  etcd.pass(12_000);
+  assertEquals(worlds(b), ["1: 0 of 2"]);
+});
+
+Deno.test("LegacyMeeting: who waits while another closes the job is told so, not that it ended before", () => {
+  const etcd = new LegacyDouble(), size = { nodesMin: 3, nodesMax: 3 };
+  const a = etcd.add("a", size), b = etcd.add("b", size);
+  etcd.pass(200);
+  etcd.tell(b, { kind: "leave", signal: "SIGINT", scope: "job" });
+  etcd.pass(1_500);
+  assertEquals([codeOf(a), codeOf(b)], [1, 130]);
+  assertEquals(textOf(a), "The job is over: another node has closed it");
+});
