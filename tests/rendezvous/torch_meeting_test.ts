@@ -344,6 +344,15 @@ Deno.test("TorchMeeting waits as a spare without end, and ends with 0", () => {
   assertEquals(stage.last?.kind === "job-over" && stage.last.outcome.code, 0);
 });
 
+Deno.test("TorchMeeting that is to stop the job closes it for all, and ends with the signal's code", () => {
+  const stage = seated("a");
+  stage.post({ kind: "leave", signal: "SIGINT", scope: "job" });
+  stage.post({ kind: "cleared", round: 0, report: null });
+  stage.pass(1000);
+  assertEquals(stage.store.record.isClosed, true);
+  assertEquals(stage.last?.kind === "job-over" && stage.last.outcome.code, 130);
+});
+
 Deno.test("TorchMeeting that is told to leave has the others begin another round", () => {
   const store = new StoreDouble();
   store.record = joined("a", rules(1, 2));
