@@ -146,7 +146,7 @@ export class ControlWorld {
     this.#wire = prng.split();
     this.#chance = prng.split();
     this.#secret = faults.hasSecret ? new ControlSecret(utf8("secret")) : null;
-    this.#acceptor = new ControlAcceptor({ ...this.#common(), self: HOST });
+    this.#acceptor = new ControlAcceptor({ ...this.#common(), self: { ...HOST, nodeId: "host" } });
     for (let index = 0; index < faults.nodeCount; index++) {
       const isTwin = faults.hasTwin && index === faults.nodeCount - 1;
       const node: Node = {
