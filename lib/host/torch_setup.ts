@@ -9,6 +9,9 @@ import type { TorchMeetingOptions } from "../rendezvous/torch_meeting_events.ts"
 const READ_SECONDS = 60;
 const CLOSE_SECONDS = 30;
 
+const KEEP_ALIVE_MS_MIN = 1000;
+const KEEP_ALIVE_ATTEMPTS_MIN = 2;
+
 /** How long a record that nobody has written yet is left to torchrun's agents, whose release then decides on its form. */
 export const CLAIM_MS = 10_000;
 
@@ -28,7 +31,10 @@ export function torchMeetingOptions(
   const { jobId, role, workerCount, nodesMin, nodesMax, maxRestarts } = plan;
   const { conf, joinMs, lastCallMs, keepAliveMs, keepAliveAttempts, exitBarrierMs } = meeting;
   return {
-    ...{ jobId, role, workerCount, joinMs, keepAliveMs, keepAliveAttempts, exitBarrierMs },
+    ...{ jobId, role, workerCount, joinMs, exitBarrierMs },
+    // Less than that is within what a beat may come late by.
+    keepAliveMs: Math.max(KEEP_ALIVE_MS_MIN, keepAliveMs),
+    keepAliveAttempts: Math.max(KEEP_ALIVE_ATTEMPTS_MIN, keepAliveAttempts),
     maxRestarts: Math.max(0, maxRestarts - own.restarts),
     rules: { nodesMin, nodesMax, lastCallMs },
     me: { address: own.address, pid: Deno.pid, localId: 0 },

@@ -8,7 +8,7 @@
 
 import type { InstantMs } from "../core/time.ts";
 import type { Prng } from "../core/prng.ts";
-import { HeartbeatWatch } from "./heartbeat_watch.ts";
+import { FIXED_INTERVAL_MS, HeartbeatWatch } from "./heartbeat_watch.ts";
 import { PickleError } from "./pickle_reader.ts";
 import { decodeTorchRecord } from "./torch_record_decode.ts";
 import { encodeTorchRecord } from "./torch_record_encode.ts";
@@ -155,11 +155,12 @@ export class RecordLoop {
   }
 
   #consider(found: TorchRecord, token: string | null, wall: WallUs, now: InstantMs): RecordReport {
-    const { rules, me, keepAliveMs } = this.#options;
+    const { rules, me } = this.#options;
     const dead = this.#watch.dead(found, now).filter((name) => name !== this.#name);
     const record = dead.length === 0 ? found : removeNodes(found, dead, rules);
     const { wish, lastRound, host } = this;
-    const beatAt = this.#lastBeat + keepAliveMs;
+    // Releases for which rdzv-conf does not count expect it as often as that.
+    const beatAt = this.#lastBeat + Math.min(this.#options.keepAliveMs, FIXED_INTERVAL_MS);
     const decision = decide(
       record,
       rules,

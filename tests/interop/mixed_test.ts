@@ -59,8 +59,8 @@ for (const host of ["torchrun", "muster"] as const) {
     async () => {
       const lost = host === "muster" ? "torchrun" : "muster";
       const run = await runMixedJob({
-        ...{ host, first: host, nodes: "1:2", conf: "last_call_timeout=3", seconds: 12, maxRestarts: 1 },
-        // torchrun's agent goes by the failure of its own workers.
+        ...{ host, first: host, nodes: "1:2", conf: "last_call_timeout=3", seconds: 24, maxRestarts: 1 },
+        // It is killed before its first beat in the round. torchrun's agent goes by the failure of its own workers.
         fail: host === "torchrun" ? "1.0" : "never",
         onStarted: (pids) => Promise.resolve(Deno.kill(pids[lost], "SIGKILL")),
       });
@@ -185,6 +185,8 @@ for (const release of ["2.2.0", "2.6.0"] as const) {
           maxRestarts: 1,
           fail: "2.0",
           seconds: 12,
+          // These agents beat every five seconds all the same.
+          conf: "keep_alive_interval=1",
         });
         assertCodes(run, 0, 0);
         assertEquals(run.rounds.length, 2);
