@@ -39,6 +39,20 @@ export function reportExit(
   });
 }
 
+/** `then` is called when all nodes of a round have succeeded, or with false after `limitMs`. */
+export function awaitExits(
+  { prefix, exchange, groupWorldSize }: Omit<ExitOptions, "groupRank">,
+  talk: KeyTalk,
+  limitMs: number,
+  then: (areAllDone: boolean) => void,
+): void {
+  const ranks = Array.from({ length: groupWorldSize }, (_, rank) => rank);
+  const keys = exchange === "assigned"
+    ? [`${prefix}${STATE}/last_member`]
+    : ranks.map((rank) => `${prefix}${STATE}${rank}`);
+  talk.get(keys, limitMs, (values) => then(values !== null));
+}
+
 /** How many nodes have succeeded in the round. */
 export function countExits(
   { prefix, exchange, groupWorldSize }: Omit<ExitOptions, "groupRank">,

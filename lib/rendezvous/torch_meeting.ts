@@ -26,6 +26,7 @@ import type { StoreOperation } from "./torch_operations.ts";
 import * as outcomes from "./torch_outcomes.ts";
 import { nodeName, type TorchRecord } from "./torch_record.ts";
 import { SaidOnce } from "./said_once.ts";
+import { SpareWatch } from "./spare_watch.ts";
 import { TorchRound } from "./torch_round.ts";
 import type { TorchDecision } from "./torch_rules.ts";
 import { TorchWaiting } from "./torch_waiting.ts";
@@ -63,7 +64,8 @@ export class TorchMeeting {
     const nextTicket = () => ++this.#tickets;
     this.#talk = new KeyTalk(emit, nextTicket);
     this.#loop = new RecordLoop({ ...options, prng: new Prng(options.seed) }, POLL_MS, emit, nextTicket);
-    this.#waiting = new TorchWaiting(options.rules, (waiting) => this.#tell({ kind: "waiting", waiting }));
+    const spare = new SpareWatch(this.#keyBase, this.#talk, () => this.#end(outcomes.NOT_NEEDED));
+    this.#waiting = new TorchWaiting(options.rules, spare, (news) => this.#tell(news));
     this.#once = new SaidOnce((level, text) => this.#effects.push({ kind: "say", level, text }));
     this.#departure = new Departure(this.#loop, (outcome) => this.#end(outcome));
   }
@@ -189,9 +191,7 @@ export class TorchMeeting {
     this.#checkAt = this.#now + POLL_MS;
     round.countOtherExits((count) => {
       if (count === 0 || this.#phase !== "joining") return;
-      this.#close(outcomes.failed(
-        "Workers failed after others' had succeeded, and torchrun's agents do not start those again",
-      ));
+      this.#close(outcomes.failed(outcomes.FAILED_AFTER_END));
     });
   }
 

@@ -48,15 +48,17 @@ export function whenClosed(
   talk: KeyTalk,
   then: (outcome: JobOutcome) => void,
 ): void {
-  const notNeeded = succeeded(0, "The job ended without need of this node");
   const exchange = exchangeOf(record.form);
-  if (record.spares.has(me) || cause === "free-seat") return then(notNeeded);
+  if (record.spares.has(me) || cause === "free-seat") return then(NOT_NEEDED);
   const prefix = `${keyBase}.${record.round}/`, groupWorldSize = record.participants.size;
   countExits({ prefix, exchange: exchange ?? "assigned", groupWorldSize }, talk, (count) => {
-    then(count > 0 ? notNeeded : failed("The job is over: another node has closed it"));
+    then(count > 0 ? NOT_NEEDED : failed("The job is over: another node has closed it"));
   });
 }
 
+export const NOT_NEEDED = succeeded(0, "The job ended without need of this node");
+export const FAILED_AFTER_END =
+  "Workers failed after others' had succeeded, and torchrun's agents do not start those again";
 export const FAILED_ELSEWHERE = "The job failed or was stopped on another node, which closed it";
 export const HOST_LEFT = "The store's host left first; this node's workers had succeeded";
 export const CLOSED = "The others did not wait for this node's workers any longer; they go on";

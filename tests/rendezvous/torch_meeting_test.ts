@@ -344,6 +344,20 @@ Deno.test("TorchMeeting waits as a spare without end, and ends with 0", () => {
   assertEquals(stage.last?.kind === "job-over" && stage.last.outcome.code, 0);
 });
 
+Deno.test("TorchMeeting as a spare hears of a good end though the store is gone at once, and not of an earlier round's", () => {
+  const store = new StoreDouble();
+  store.record = joined("ac", rules(2));
+  const stage = new Stage("b", store);
+  stage.post({ kind: "join" });
+  stage.pass(1000);
+  assertEquals([...store.record.spares], [name("b")]);
+  store.set(`${JOB}.1/torchelastic/agent/terminal_state/last_member`, "<val_ignored>");
+  assertEquals(stage.last?.kind, "waiting");
+  store.set(`${JOB}.0/torchelastic/agent/terminal_state/last_member`, "<val_ignored>");
+  stage.post({ kind: "store-lost", text: "gone" });
+  assertEquals(stage.last?.kind === "job-over" && stage.last.outcome.code, 0);
+});
+
 Deno.test("TorchMeeting that is to stop the job closes it for all, and ends with the signal's code", () => {
   const stage = seated("a");
   stage.post({ kind: "leave", signal: "SIGINT", scope: "job" });
