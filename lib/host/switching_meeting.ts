@@ -202,7 +202,8 @@ class SwitchingMeeting implements Meeting {
       if (isShared || this.#loneSights === LONE_SIGHTS) {
         const reason = isLone ? `The store at ${host}:${port} has no host of a job` : TORCHRUN_JOINS;
         const place = { host, port, service: null };
-        this.#onShared(place, reason, isLone ? LONE_CLAIM_MS : CLAIM_MS);
+        // Stores of PyTorch 2.2 and older hang up at once too: where somebody has begun, it may be their agents.
+        this.#onShared(place, reason, isShared ? CLAIM_MS : LONE_CLAIM_MS);
       }
     } catch (error) {
       if (!(error instanceof StoreConnectionError)) throw error;
