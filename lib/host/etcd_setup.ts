@@ -27,12 +27,14 @@ export interface EtcdAccess {
 /** @throws {SystemError} A file of certificates or of the password can't be used. */
 export async function accessEtcd(endpoint: string, { conf, localAddress }: MeetingPlan): Promise<EtcdAccess> {
   const { protocol, members, tls, user } = etcdSettings(endpoint, conf);
+  const isLocal = localAddress === null && members.every(({ host }) => meansThisMachineOnly(host));
   return {
     cluster: new EtcdCluster(members.map((member) => memberUrl(member, protocol)), tls),
     credentials: user === null ? null : await credentials(user),
     text: `etcd at ${endpoint}`,
-    isLocal: localAddress === null && members.every(({ host }) => meansThisMachineOnly(host)),
-    selfAddress: localAddress ?? await addressTowards(members),
+    isLocal,
+    // A node that is for this machine alone listens there, at whichever loopback address etcd does.
+    selfAddress: localAddress ?? (isLocal ? "127.0.0.1" : await addressTowards(members)),
   };
 }
 

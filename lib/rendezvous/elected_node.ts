@@ -22,7 +22,7 @@ import { HeldRound } from "./held_round.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import { type HostMessage, isNews, toNodeMessage } from "./message_codec.ts";
 import { endedBefore, endedWithout, failedWith, stoppedBy } from "./outcomes.ts";
-import { clip, hostNotElected } from "./texts.ts";
+import { clip, hostNotElected, waitingForHost } from "./texts.ts";
 
 /** How long a node that leaves waits for its host to hear of it. */
 const GOODBYE_MS = 2_000;
@@ -104,7 +104,7 @@ export class ElectedNode {
         if (this.#coordinator === null) this.#hear(event.message, now);
         break;
       case "link-failed":
-        this.#lastProblem = `the host at ${this.#host?.address ?? "?"} ${event.problem}`;
+        this.#onLinkFailed(event.problem, now);
         break;
       case "link-ended":
         if (this.#coordinator === null) this.#onLinkEnded(event.end, now);
@@ -312,6 +312,17 @@ export class ElectedNode {
     } else if (this.#leaving === null || message.outcome.code !== EXIT_CODES.success) {
       this.#end(message.outcome);
     } else this.#end(stoppedBy(this.#leaving.signal));
+  }
+
+  /** Whoever waits for a host that etcd names and that can't be reached is told so, once. */
+  #onLinkFailed(problem: string, now: InstantMs): void {
+    const address = this.#host?.address ?? "?";
+    const text = `the host at ${address} ${problem}`, until = this.#deadlines.get("search");
+    const isSaid = text === this.#lastProblem;
+    this.#lastProblem = text;
+    if (isSaid || until === undefined || this.#agent.round !== null) return;
+    const { settings } = this.#options;
+    this.#news({ kind: "waiting", waiting: waitingForHost(address, problem, until - now, settings) });
   }
 
   #onLinkEnded(end: LinkEnd, now: InstantMs): void {

@@ -60,6 +60,23 @@ function hosting(): Trial {
   return trial;
 }
 
+Deno.test("ElectedNode says once that the host that etcd names can't be reached, while it has no workers", () => {
+  const trial = new Trial();
+  trial.step({ kind: "start" });
+  trial.ask({ kind: "join" });
+  trial.step(named(1, "b:1"));
+  const failed: ElectedEvent = { kind: "link-failed", problem: "can't be reached: refused" };
+  const [said, ...more] = trial.news(failed);
+  assertEquals([said?.kind, more.length], ["waiting", 0]);
+  assertEquals(
+    said?.kind === "waiting" && said.waiting?.text,
+    "for the job's host at b:1, which can't be reached: refused",
+  );
+  assertEquals(trial.news(failed), []);
+  const working = seated();
+  assertEquals(working.news(failed), []);
+});
+
 /** As guest of the host at b:1, in round 0. */
 function seated(): Trial {
   const trial = new Trial();
