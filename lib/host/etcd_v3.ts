@@ -59,7 +59,7 @@ export class EtcdV3 {
       const { fault, text } = decodeV3Error(answer.status, answer.text);
       // A token lives for five minutes after its last use (etcd's --auth-token-ttl).
       if (fault !== "unauthenticated" || this.#credentials === null || isSecond) {
-        throw new EtcdRefusedError(`etcd refused it: ${text}${this.#needsUser(fault)}`);
+        throw new EtcdRefusedError(`etcd refused it: ${text}${this.#advice(fault, text)}`);
       }
       this.#token = null;
     }
@@ -134,10 +134,13 @@ export class EtcdV3 {
     return this.#token ? { ...type, "Authorization": this.#token } : type;
   }
 
-  #needsUser(fault: string): string {
-    return fault === "unauthenticated" && this.#credentials === null
-      ? "; give user=NAME and password=… or password_file=… in --rdzv-conf"
-      : "";
+  #advice(fault: string, text: string): string {
+    if (this.#credentials === null) {
+      const what = "; give user=NAME and password=… or password_file=… in --rdzv-conf";
+      return fault === "unauthenticated" ? what : "";
+    }
+    if (!/permission denied/.test(text)) return "";
+    return `; user ${this.#credentials.name} must be allowed to read and write all keys that begin with /muster/`;
   }
 }
 

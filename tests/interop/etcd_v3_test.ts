@@ -197,6 +197,7 @@ etcdTest("etcd v3: users: without one it says what to give, a lost token is repl
   await using etcd = await EtcdMembers.start();
   await etcd.control("user", "add", "root:secret");
   await etcd.control("user", "grant-role", "root", "root");
+  await etcd.control("user", "add", "guest:secret");
   await etcd.control("auth", "enable");
   const cluster = new EtcdCluster(etcd.urls);
   try {
@@ -205,6 +206,11 @@ etcdTest("etcd v3: users: without one it says what to give, a lost token is repl
       () => run(new EtcdV3(cluster, { name: "root", password: "wrong" }), put("/u", "1")),
       EtcdRefusedError,
       "does not let user root in",
+    );
+    await assertRejects(
+      () => run(new EtcdV3(cluster, { name: "guest", password: "secret" }), put("/u", "1")),
+      EtcdRefusedError,
+      "permission denied; user guest must be allowed to read and write all keys that begin with /muster/",
     );
     const client = new EtcdV3(cluster, { name: "root", password: "secret" });
     await run(client, put("/u", "1"));
