@@ -103,6 +103,10 @@ export class JsonFields {
     return this.list(name, lengthMax, (value, place) => readText(value, place, textMax));
   }
 
+  textsOrNull(name: string): string[] | null {
+    return this.#optional(name, () => this.texts(name));
+  }
+
   /** Null where the field is null or missing. */
   #optional<T>(name: string, read: () => T): T | null {
     return (this.#fields[name] ?? null) === null ? null : read();

@@ -45,6 +45,9 @@ import type { Meeting, MeetingParts } from "./meeting.ts";
 import { StatusRelay } from "./status_relay.ts";
 import { sharedWorkerStore, type WorkerStore } from "./worker_store.ts";
 
+/** A node that has yielded so often stands by no more: its every port stays open, since that shows that it lives. */
+const HOSTINGS_MAX = 16;
+
 type AnyEvent = FleetEvent | ElectedEvent;
 type AnyEffect = FleetEffect | ElectedEffect;
 
@@ -70,7 +73,7 @@ export class Fleet implements Meeting {
   #port: FleetPort | null;
   #host: HostServer | null = null;
   /** Where it hosted, since another does. */
-  #signposts: readonly HostServer[] = [];
+  readonly #signposts: HostServer[] = [];
   #link: ControlLink | null = null;
   #herald: Herald | null = null;
   readonly #guests = new Set<string>();
@@ -246,13 +249,14 @@ export class Fleet implements Meeting {
       ...{ port, secret, meeting, self: this.#identity(0, "") },
       epoch: () => this.#node?.epoch ?? epoch,
       onEvent: (event, control) => this.#onServerEvent(event, control),
-      onStray: (nodeId) => this.#loop.post({ kind: "strayed", nodeId }),
+      onStray: (nodeId, address) => this.#loop.post({ kind: "strayed", nodeId, address }),
       onWrite: (key) => isTorchruns(key) ? queueMicrotask(() => this.#shareAsHost()) : undefined,
       onLog: (line) => say("notice", line),
     });
   }
 
   #openAnotherPort(): void {
+    if (this.#signposts.length >= HOSTINGS_MAX) return;
     this.#port = FleetPort.tryListen({ isLocal: this.#parts.isLocal, port: 0 });
     if (this.#port !== null) this.#loop.post({ kind: "port-opened", port: this.#port.port });
   }
@@ -264,13 +268,10 @@ export class Fleet implements Meeting {
     this.#port = null;
   }
 
-  /** Newcomers know no other port than the first; who was here until now is still to be told at this one. */
   #stepDown(): void {
     const host = assertDefined(this.#host ?? undefined);
     host.becomeSignpost();
-    const [first = null, ...others] = this.#signposts;
-    for (const other of others) other.close();
-    this.#signposts = first === null ? [host] : [first, host];
+    this.#signposts.push(host);
     this.#host = null;
     this.#stopServing();
   }

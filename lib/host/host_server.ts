@@ -3,9 +3,12 @@
  * hosts the job it is a signpost: newcomers, who know no other place, are sent on.
  */
 
+import { MessageError } from "../core/json_fields.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
-import { encodeHostMessage } from "../rendezvous/message_codec.ts";
+import { decodeNodeMessage, encodeHostMessage } from "../rendezvous/message_codec.ts";
+import { addressText } from "../rendezvous/standby.ts";
 import { type ControlIdentity, isViewer } from "../store/control_identity.ts";
+import type { ControlMessage } from "../store/control_session.ts";
 import type { ControlSecret } from "../store/control_secret.ts";
 import type { Key } from "../store/wire.ts";
 import { ControlServer, type ControlServerEvent } from "./control_link.ts";
@@ -22,8 +25,8 @@ export interface HostServerOptions {
   readonly secret: ControlSecret | null;
   readonly meeting: MeetingPlan;
   readonly onEvent: (event: ControlServerEvent, control: ControlServer) => void;
-  /** A node came to the signpost. */
-  readonly onStray: (nodeId: string) => void;
+  /** A node came to the signpost; `address`: where it could host, null: nowhere, or it has not said so. */
+  readonly onStray: (nodeId: string, address: string | null) => void;
   readonly onWrite: (key: Key) => void;
   /** One line for each connection that is turned away. */
   readonly onLog: (line: string) => void;
@@ -34,6 +37,8 @@ export class HostServer {
   readonly store: StoreServer;
   readonly #options: HostServerOptions;
   #isSignpost = false;
+  /** Where they come from. */
+  readonly #strays = new Map<string, string>();
 
   constructor(options: HostServerOptions) {
     this.#options = options;
@@ -63,6 +68,7 @@ export class HostServer {
     const standbys = address === null ? [] : [{ nodeId: "", address }];
     this.control.send(nodeId, encodeHostMessage({ kind: "standbys", standbys }));
     this.control.end(nodeId);
+    this.#strays.delete(nodeId);
   }
 
   close(): void {
@@ -72,8 +78,23 @@ export class HostServer {
 
   #onEvent(event: ControlServerEvent): void {
     if (!this.#isSignpost || event.kind === "outranked") return this.#options.onEvent(event, this.control);
+    if (event.kind === "message") return this.#hearStray(event.nodeId, event.message);
     if (event.kind !== "joined") return;
-    if (isViewer(event.peer.nodeId)) this.control.end(event.peer.nodeId);
-    else this.#options.onStray(event.peer.nodeId);
+    const { nodeId } = event.peer;
+    if (isViewer(nodeId)) return this.control.end(nodeId);
+    this.#strays.set(nodeId, this.control.addressesOf(event.connection).remote);
+    this.#options.onStray(nodeId, null);
+  }
+
+  #hearStray(nodeId: string, message: ControlMessage): void {
+    const address = this.#strays.get(nodeId);
+    try {
+      const said = decodeNodeMessage(message);
+      if (address === undefined || said?.kind !== "join" || said.info.standbyPort === null) return;
+      this.#options.onStray(nodeId, addressText(said.info.address ?? address, said.info.standbyPort));
+    } catch (error) {
+      if (!(error instanceof MessageError)) throw error;
+      this.control.end(nodeId);
+    }
   }
 }

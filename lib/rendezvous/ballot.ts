@@ -13,12 +13,14 @@
  * both, and it can have voted only once: the argument is that of Paxos (Lamport, "The Part-Time Parliament", 1998), with
  * the nodes of each round as the acceptors of the next.
  *
+ * Nobody needs votes where those who are missing are too few for any round (`census.ts`).
+ *
  * A host that takes over may know a round that was proposed and perhaps never began. It needs the right of the one before
  * and of that one too: `chain` has both.
  */
 
 import type { InstantMs } from "../core/time.ts";
-import { isNotAfter, isSameRound, type JobRecord, type RoundId } from "./job_record.ts";
+import { isNotAfter, isSameRound, type JobRecord, numbersBefore, type RoundId } from "./job_record.ts";
 
 /** What a node keeps in mind of the rounds that it accepted, since it was started. */
 export interface Memory {
@@ -38,6 +40,8 @@ export interface BallotOptions {
   readonly isOn: boolean;
   /** Rounds of other hosts that this one goes on from, each proposed on the one before it; empty: it begins the job. */
   readonly chain: readonly JobRecord[];
+  /** How often the job was begun before, if it begins it. */
+  readonly begun: number;
   /** The last of those hosts, if it is proved dead. */
   readonly deadHost: string | null;
   /** After so long without an answer every node gives its host up. */
@@ -144,7 +148,10 @@ export class Ballot {
     this.#accepted.clear();
     for (const nodeId of proposal.seats) this.#asked.add(nodeId);
     if (!this.#options.isOn) return [];
-    const voters = ready.filter((nodeId) => this.#chain.some((base) => this.#hasVote(nodeId, base)));
+    // Who begins the job anew binds all who took part before: they have no other place to go then.
+    const voters = this.#chain.length === 0
+      ? ready
+      : ready.filter((nodeId) => this.#chain.some((base) => this.#hasVote(nodeId, base)));
     for (const nodeId of voters) this.#asked.add(nodeId);
     return [...this.#asked];
   }
@@ -207,6 +214,7 @@ export class Ballot {
    */
   #isKnown(round: RoundId): boolean {
     const [first] = this.#chain;
+    if (first === undefined && round.epoch < numbersBefore(this.#options.begun)) return true;
     if (first !== undefined && isNotAfter(round, first.record)) return true;
     const known = [
       ...this.#chain.map(({ record }) => record),

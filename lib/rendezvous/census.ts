@@ -1,13 +1,15 @@
 /**
- * The nodes that may go on with a job without the machine at its endpoint, kept on that machine's disk. Whoever takes
- * part was here once, or was sent on from here, so nobody else can. An agent that is started here anew, after the host
- * was lost, begins the job only when too few of them are left for a round: two worlds would run otherwise if those who
- * go on elsewhere can't be reached just then.
+ * Who may go on with a job without the machine at its endpoint, kept on that machine's disk. Whoever takes part was here
+ * once, or was sent on from here, so there is nobody else; and fewer than MIN can't form a round. So if fewer are not here,
+ * no round runs elsewhere, nor has one that those who are here know nothing of: they need no votes to go on.
  *
- * A node that answers nothing may live; one whose machine says that nobody listens at its port any more is gone, and so
- * is one that left in order, or whose name or port another agent has now.
+ * And an agent that is started here anew, after the host was lost, begins the job anew only then: those who go on
+ * elsewhere may just be out of reach. For that alone a node that is gone does not count, so that a job of which everything
+ * was killed is begun again without delay: its machine says that nobody listens at its port any more, or another agent
+ * has its name or port. One that answers nothing may live.
  */
 
+import type { CoordinatorEffect } from "./coordinator_events.ts";
 import type { JobSettings } from "./settings.ts";
 
 export interface KnownNode {
@@ -22,27 +24,53 @@ export interface Begun {
   readonly count: number;
   /** Who may go on with it. */
   readonly nodes: readonly KnownNode[];
+  /** Who was found dead, and may have gone on before. */
+  readonly dead: readonly string[];
 }
 
-export const NEVER_BEGUN: Begun = { count: 0, nodes: [] };
+export const NEVER_BEGUN: Begun = { count: 0, nodes: [], dead: [] };
 
 export type CensusChange =
+  /** The job is begun, and whoever was dead by then has no part in it. */
   | { readonly kind: "begin"; readonly count: number }
   | ({ readonly kind: "add" } & KnownNode)
+  /** It has left in order. */
   | { readonly kind: "remove"; readonly nodeId: string }
+  | { readonly kind: "dead"; readonly nodeId: string }
+  /** A round was formed here: who was dead before has no part in what follows. */
+  | { readonly kind: "formed" }
   | { readonly kind: "clear" };
+
+/** No node id. */
+const AGENT_BEFORE = "(agent before)";
+
+type Probe = Extract<CoordinatorEffect, { kind: "probe" }>;
 
 export class Census {
   /** How often the job was begun before. */
   readonly begun: number;
+  readonly #isComplete: boolean;
   readonly #addresses: Map<string, string | null>;
-  /** Those of agents before this one. */
+  readonly #dead: Set<string>;
+  /** Those who may live that agents before this one knew. */
   readonly #earlier: Set<string>;
 
-  constructor({ count, nodes }: Begun) {
+  /** `isComplete`: nobody comes by other places. */
+  constructor({ count, nodes, dead }: Begun, isComplete = true) {
     this.begun = count;
+    this.#isComplete = isComplete;
     this.#addresses = new Map(nodes.map(({ nodeId, address }) => [nodeId, address]));
+    this.#dead = new Set(dead);
+    // Of the agents before on this machine one at a time can have taken part in a round.
+    if (count > 0) this.#dead.add(AGENT_BEFORE);
     this.#earlier = new Set(this.#addresses.keys());
+  }
+
+  /** All who took part, but for those who left in order; null: there may be others. */
+  get everybody(): string[] | null {
+    // A node that is here may have the name of one that is gone.
+    const gone = [...this.#dead].map((nodeId) => `${nodeId} (gone)`);
+    return this.#isComplete ? [...this.#addresses.keys(), ...gone] : null;
   }
 
   /** Nodes of an earlier agent that may still run the job elsewhere. */
@@ -50,9 +78,24 @@ export class Census {
     return [...this.#earlier].map((nodeId) => ({ nodeId, address: this.#addresses.get(nodeId) ?? null }));
   }
 
+  /** Asks their machines. */
+  get probes(): Probe[] {
+    return this.earlier.flatMap(({ nodeId, address }): Probe[] =>
+      address === null ? [] : [{ kind: "probe", nodeId, address }]
+    );
+  }
+
   /** The job is begun now: those who go on with what was begun before are told so, and yield. */
   begin(): CensusChange[] {
+    this.#dead.clear();
     return [{ kind: "begin", count: this.begun + 1 }];
+  }
+
+  /** A round is formed here. */
+  form(): CensusChange[] {
+    if (this.#dead.size === 0) return [];
+    this.#dead.clear();
+    return [{ kind: "formed" }];
   }
 
   /** A node is here; `isFresh`: it was started since, whatever its name. */
@@ -60,25 +103,35 @@ export class Census {
     const changes: CensusChange[] = [];
     if (isFresh) this.#earlier.delete(nodeId);
     for (const { nodeId: other, address: place } of this.earlier) {
-      if (place === address && place !== null && other !== nodeId) changes.push(...this.remove(other));
+      if (place === address && place !== null && other !== nodeId) changes.push(...this.strike(other));
     }
     const before = this.#addresses.get(nodeId);
+    if (isFresh && before != null && before !== address) {
+      return [...changes, ...this.strike(nodeId), ...this.add({ nodeId, address }, false)];
+    }
     if (before !== undefined && (address === null || address === before)) return changes;
     this.#addresses.set(nodeId, address);
     return [...changes, { kind: "add", nodeId, address }];
   }
 
-  /** It is gone for good. */
+  /** It has left in order. */
   remove(nodeId: string): CensusChange[] {
     this.#earlier.delete(nodeId);
     return this.#addresses.delete(nodeId) ? [{ kind: "remove", nodeId }] : [];
   }
 
+  /** It is gone, whatever it has done before. */
+  strike(nodeId: string): CensusChange[] {
+    if (this.remove(nodeId).length === 0) return [];
+    this.#dead.add(nodeId);
+    return [{ kind: "dead", nodeId }];
+  }
+
   /** The job is over here; those of whom nothing is known could go on by themselves only if they are enough. */
   end({ nodesMin }: JobSettings): CensusChange[] {
-    if (this.#addresses.size === 0 || this.#addresses.size >= nodesMin) return [];
-    this.#addresses.clear();
-    this.#earlier.clear();
+    const isKnown = this.#addresses.size > 0 || this.#dead.size > 0;
+    if (!isKnown || this.#addresses.size >= nodesMin) return [];
+    for (const nodes of [this.#addresses, this.#dead, this.#earlier]) nodes.clear();
     return [{ kind: "clear" }];
   }
 }

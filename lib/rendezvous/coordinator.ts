@@ -13,7 +13,6 @@ import { Deadlines, durationText, earliest, type InstantMs } from "../core/time.
 import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
 import { Farewell, sendAway } from "./farewell.ts";
 import { Gathering } from "./gathering.ts";
-import type { JobRecord } from "./job_record.ts";
 import type { JobOutcome, StorePlace } from "./meeting.ts";
 import { Members } from "./members.ts";
 import type { NodeMessage } from "./message_codec.ts";
@@ -22,14 +21,12 @@ import { seatsOf } from "./ranks.ts";
 import { Round } from "./round.ts";
 import { decideRoundEnd, FreeRounds } from "./round_end.ts";
 import { roundSize } from "./settings.ts";
-import { clip, hostLostText, nodesText, waitingForNodes, waitingForSeat } from "./texts.ts";
+import { clip, hostLostText, nodesText, STAYS_AS_HOST, waitingForNodes, waitingForSeat } from "./texts.ts";
 
 /** How often those who wait are told what has changed. */
 const PROGRESS_MS = 1_000;
 /** How long a new host waits for those who followed the old one, once it has enough of them. */
 const TAKEOVER_MS = 1_500;
-
-const STAYS_AS_HOST = "The other nodes meet here, so this agent stays for them (once more to stop at once)";
 
 type DeadlineName = "join" | "lastCall" | "right" | "progress" | "barrier";
 const OF_FORMING = ["join", "lastCall", "right", "progress"] as const;
@@ -50,6 +47,11 @@ export class Coordinator {
     this.#members = new Members(options);
     this.#farewell = new Farewell(this.#members, options.selfId);
     this.#gathering = new Gathering(options, this.#members);
+  }
+
+  /** A round is waited for. */
+  get isForming(): boolean {
+    return this.#round === null && !this.#farewell.hasBegun;
   }
 
   nextWakeup(): InstantMs | undefined {
@@ -75,8 +77,7 @@ export class Coordinator {
         this.#onGone(event, now);
         break;
       case "proved-dead":
-      case "held":
-        this.#gathering.note(event);
+        this.#gathering.proveDead(event.nodeId);
         this.#tryForm(now);
         break;
       case "judged-job":
@@ -95,7 +96,7 @@ export class Coordinator {
   #hear(nodeId: string, message: NodeMessage, now: InstantMs): void {
     const round = this.#round, { settings } = this.#options;
     if (message.kind === "join") {
-      this.#gathering.join(nodeId, message.info, message.memory);
+      this.#gathering.join(nodeId, message);
       return this.#onJoin(nodeId, now);
     }
     if (message.kind === "leave") return this.#onLeave(nodeId, message, now);
@@ -208,7 +209,7 @@ export class Coordinator {
   // Forming a round.
 
   #tryForm(now: InstantMs): void {
-    if (this.#round !== null || this.#farewell.hasBegun) return;
+    if (!this.isForming) return;
     const { forming, rightAt } = this.#gathering.decide(now);
     if (rightAt !== null) this.#deadlines.set("right", rightAt);
     if (forming.kind === "form") return this.#form(forming.size, now);
@@ -245,13 +246,13 @@ export class Coordinator {
 
   #place(round: Round, store: StorePlace, now: InstantMs): void {
     const address = store.address === "" ? this.#members.addressOf(round.seats[0]!) : store.address;
-    const { restarts: restartCount } = this.#gathering.record;
-    const seats = seatsOf(round.nodes, { round: round.number, restartCount, store: { ...store, address } });
+    const { number, nodes } = round, { restarts: restartCount } = this.#gathering.record;
+    const seats = seatsOf(nodes, { round: number, restartCount, store: { ...store, address } });
     round.phase = "running";
-    if (round.nodes.length > 1) {
-      this.#say("notice", `${nodesText(round.nodes)} take part, ${seats[0]!.worldSize} workers in all`);
+    if (nodes.length > 1) {
+      this.#say("notice", `${nodesText(nodes)} take part, ${seats[0]!.worldSize} workers in all`);
     }
-    round.nodes.forEach(({ nodeId }, index) => this.#tell(nodeId, { kind: "round", seat: seats[index]! }));
+    nodes.forEach(({ nodeId }, index) => this.#tell(nodeId, { kind: "round", seat: seats[index]! }));
     for (const late of this.#members.ready) this.#welcome(round, late.nodeId, now);
   }
 
@@ -304,7 +305,7 @@ export class Coordinator {
     }, now);
     if (next.kind === "end") return this.#end(next.outcome, now);
     if (next.kind === "stopped") return this.#end(stoppedBy(assertDefined(this.#jobStop ?? undefined)), now);
-    if (next.costsRestart) this.#recorded(this.#gathering.addRestart(), "over");
+    if (next.costsRestart) this.#effects.push(this.#gathering.addRestart());
     this.#deadlines.set("join", now + settings.joinMs);
     for (const nodeId of round.present) {
       if (this.#members.isLeaving(nodeId)) continue;
@@ -321,15 +322,10 @@ export class Coordinator {
     if (signal === null || this.#farewell.hasBegun || this.#round !== null) return;
     if (this.#members.staying.length === 0) return this.#end(stoppedBy(signal), now);
     if (this.#options.settings.failover) {
-      this.#recorded(this.#gathering.record, "left");
-      this.#effects.push({ kind: "retire" });
+      this.#effects.push(this.#gathering.recorded("left"), { kind: "retire" });
       return this.#end(stoppedBy(signal), now, "self");
     }
     this.#say("notice", STAYS_AS_HOST);
-  }
-
-  #recorded(record: JobRecord, standing: "over" | "left"): void {
-    this.#effects.push({ kind: "recorded", record, standing });
   }
 
   // The job's end.
@@ -374,7 +370,7 @@ export class Coordinator {
   }
 
   #noteProgress(now: InstantMs): void {
-    if (this.#options.settings.nodesMax === 1 || this.#round !== null || this.#farewell.hasBegun) return;
+    if (this.#options.settings.nodesMax === 1 || !this.isForming) return;
     if (this.#deadlines.get("progress") === undefined) this.#deadlines.set("progress", now + PROGRESS_MS);
   }
 

@@ -23,10 +23,19 @@ export interface CoordinatorOptions {
   readonly deadHost: string | null;
   /** It did not hand the job over. */
   readonly wasHostLost: boolean;
+  /** What is known of the job elsewhere, whenever a round could be formed; null: nothing. */
+  readonly elsewhere: (() => Elsewhere) | null;
   /** After so long without an answer every node gives its host up. */
   readonly silenceMs: number;
   /** So long a node takes at most to end its workers. */
   readonly stopMs: number;
+}
+
+export interface Elsewhere {
+  /** All who took part, but for those who left in order; null: there may be others. */
+  readonly everybody: readonly string[] | null;
+  /** Nodes of an earlier host here that may run it; empty: that is no matter any more. */
+  readonly earlier: readonly string[];
 }
 
 export type CoordinatorEvent =
@@ -52,8 +61,6 @@ export type CoordinatorEvent =
   }
   /** Answer to `probe`: nobody listens there any more. */
   | { readonly kind: "proved-dead"; readonly nodeId: string }
-  /** Nodes that were here before this host, and are enough to run the job elsewhere; empty: they are not any more. */
-  | { readonly kind: "held"; readonly by: readonly string[] }
   /** Answer to `judge-job`. */
   | { readonly kind: "judged-job"; readonly verdict: Uint8Array | null }
   | { readonly kind: "wakeup" };

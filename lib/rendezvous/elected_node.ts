@@ -15,7 +15,7 @@ import { EXIT_CODES, type SignalName } from "../core/errors.ts";
 import { Deadlines, earliest, type InstantMs } from "../core/time.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { CoordinatorEffect, CoordinatorEvent } from "./coordinator_events.ts";
-import { ElectedAgent } from "./elected_agent.ts";
+import { NodeAgent } from "./node_agent.ts";
 import type { ElectedEffect, ElectedEvent, ElectedOptions } from "./elected_events.ts";
 import type { LinkEnd } from "./fleet_events.ts";
 import { HeldRound } from "./held_round.ts";
@@ -32,7 +32,7 @@ export class ElectedNode {
   readonly #deadlines = new Deadlines<"goodbye" | "search" | "orphaned">();
   /** While this node is the host. */
   #coordinator: Coordinator | null = null;
-  readonly #agent = new ElectedAgent();
+  readonly #agent = new NodeAgent();
   /** The host that this node has or wants a session with; null: none is known. */
   #host: { readonly epoch: number; readonly address: string; readonly orphanMs: number } | null = null;
   #isLinked = false;
@@ -216,7 +216,14 @@ export class ElectedNode {
     const wasHostLost = previous !== null && previous.hostId !== info.nodeId && !this.#hasHostLeft;
     const from = { epoch, chain, deadHost: this.#deadHostId, wasHostLost, selfId: info.nodeId };
     const limits = { settings, silenceMs, stopMs };
-    this.#coordinator = new Coordinator({ ...limits, selfAddress, fallbackAddress, ...from, begun: 0 });
+    this.#coordinator = new Coordinator({
+      ...limits,
+      selfAddress,
+      fallbackAddress,
+      ...from,
+      begun: 0,
+      elsewhere: null,
+    });
     this.#effects.push({ kind: "serve", epoch });
     this.#toCoordinator({ kind: "start" }, now);
     // The agent may have asked already.

@@ -41,8 +41,11 @@ export type FleetEvent =
   | { readonly kind: "request"; readonly request: MeetingRequest }
   /** As the host, of its guests. */
   | Exclude<CoordinatorEvent, { kind: "start" | "wakeup" | "held" }>
-  /** Somebody has a session at a port where this node hosted before (`step-down`). */
-  | { readonly kind: "strayed"; readonly nodeId: string }
+  /**
+   * Somebody has a session at a port where this node hosted before (`step-down`). `address`: where it could host itself;
+   * null: nowhere, or it has not said so yet.
+   */
+  | { readonly kind: "strayed"; readonly nodeId: string; readonly address: string | null }
   /** Somebody knows a later host of the job. */
   | { readonly kind: "outranked"; readonly epoch: number; readonly hostAddress: string }
   /** As a guest, of its host; `epoch` 0: it hosts the job no more, and can only say who does (`standbys`). */

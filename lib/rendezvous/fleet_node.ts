@@ -9,7 +9,6 @@
 import { assertDefined, unreachable } from "../core/assert.ts";
 import { EXIT_CODES, type SignalName } from "../core/errors.ts";
 import { Deadlines, earliest, type InstantMs } from "../core/time.ts";
-import type { AgentState } from "./agent_state.ts";
 import { type Begun, Census } from "./census.ts";
 import type { CoordinatorEvent } from "./coordinator_events.ts";
 import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
@@ -18,6 +17,7 @@ import { Hosting, type HostingEffect, type HostingOptions } from "./hosting.ts";
 import { freshNumber, standbyNumber } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import { type HostMessage, type NodeMessage, toNodeMessage } from "./message_codec.ts";
+import { NodeAgent } from "./node_agent.ts";
 import type { NodeInfo } from "./ranks.ts";
 import { failedWith, stoppedBy } from "./outcomes.ts";
 import { Signpost } from "./signpost.ts";
@@ -27,7 +27,8 @@ import { clip } from "./texts.ts";
 /** How long a node that leaves waits for its host to hear of it. */
 const GOODBYE_MS = 2_000;
 
-type Beginning = Pick<HostingOptions, "epoch" | "chain" | "deadHost" | "wasHostLost" | "census">;
+const JOIN = { kind: "join" } as const;
+type Beginning = Pick<HostingOptions, "epoch" | "chain" | "deadHost" | "wasHostLost">;
 
 export class FleetNode {
   readonly #options: FleetOptions;
@@ -35,20 +36,21 @@ export class FleetNode {
   readonly #deadlines = new Deadlines<"goodbye" | "search">();
   #role: "host" | "guest" = "guest";
   #hosting: Hosting | null = null;
-  #agent: AgentState = { kind: "idle" };
+  readonly #agent = new NodeAgent();
   #isLinked = false;
   #isAtSignpost = false;
   /** How often it had a session with a host. */
   #sessions = 0;
   readonly #search: HostSearch;
   readonly #succession: Succession;
-  readonly #signpost = new Signpost();
+  /** Null: the job was begun elsewhere. */
+  #census: Census | null = null;
+  #signpost = new Signpost(null);
   /** Of the host that was last known. */
   #epoch = 0;
   #hasLeft = false;
   /** Node id of the host that was lost, if it is proved dead. */
   #deadHost: string | null = null;
-  #wasSeated = false;
   #leaving: { readonly signal: SignalName; readonly scope: "node" | "job" } | null = null;
   #failure = "";
   /** Where the others reach this node, as the host before knew it; with the port at which it hosts. */
@@ -80,7 +82,7 @@ export class FleetNode {
     switch (event.kind) {
       case "start":
         if (event.role === "guest") this.#lookForHost(now);
-        else this.#beginToHost(fresh(this.#options.begun), now);
+        else this.#begin(this.#options.begun, now);
         break;
       case "request":
         this.#onRequest(event.request, now);
@@ -93,7 +95,7 @@ export class FleetNode {
         this.#toHosting(event, now);
         break;
       case "strayed":
-        this.#signpost.arrive(event.nodeId, now);
+        this.#effects.push(...this.#signpost.arrive(event.nodeId, event.address, now));
         break;
       case "outranked":
         if (this.#role !== "host" || this.#hasLeft) break;
@@ -127,28 +129,15 @@ export class FleetNode {
   }
 
   #onRequest(request: MeetingRequest, now: InstantMs): void {
-    switch (request.kind) {
-      case "join":
-        this.#agent = { kind: "joined" };
-        break;
-      case "cleared": {
-        const wasLost = this.#agent.kind === "in-round" && this.#agent.isOver;
-        this.#agent = { kind: "cleared" };
-        // The round's host is gone, so nobody else has an interest in this.
-        if (wasLost) return this.#afterLostRound(now);
-        break;
-      }
-      case "leave":
-        this.#leaving = request;
-        break;
-    }
+    if (this.#agent.asks(request)) return this.#afterLostRound(now);
+    if (request.kind === "leave") this.#leaving = request;
     this.#tellHost(this.#messageOf(request), now);
     if (this.#role === "guest" && this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
   }
 
   #messageOf(request: MeetingRequest): NodeMessage {
-    const isFresh = this.#sessions <= 1;
-    return toNodeMessage(request, this.#info, { memory: this.#succession.memory, isFresh });
+    const { memory } = this.#succession, { others } = this.#signpost;
+    return toNodeMessage(request, this.#info, { memory, isFresh: this.#sessions <= 1, others });
   }
 
   #tellHost(message: NodeMessage, now: InstantMs): void {
@@ -160,7 +149,7 @@ export class FleetNode {
   #leaveAsGuest({ signal, scope }: { signal: SignalName; scope: "node" | "job" }, now: InstantMs): void {
     if (this.#agent.kind === "in-round") return;
     // The end of the whole job is its host's to declare.
-    if (scope === "job" && this.#isLinked && this.#wasSeated) return;
+    if (scope === "job" && this.#isLinked && this.#agent.wasSeated) return;
     if (!this.#isLinked) return this.#end(stoppedBy(signal));
     if (this.#deadlines.get("goodbye") !== undefined) return;
     this.#effects.push({ kind: "hang-up" });
@@ -181,14 +170,18 @@ export class FleetNode {
   }
 
   #news(news: MeetingNews): void {
-    if (news.kind === "round") {
-      this.#agent = { kind: "in-round", round: news.seat.round, isOver: false };
-      this.#wasSeated = true;
-    } else if (news.kind === "go-on") this.#agent = { kind: "idle" };
+    this.#agent.told(news);
     this.#effects.push({ kind: "news", news });
   }
 
   // As the host.
+
+  #begin(begun: Begun, now: InstantMs): void {
+    this.#census = new Census(begun, this.#options.candidates.length === 1);
+    this.#signpost = new Signpost(this.#census);
+    const epoch = freshNumber(begun.count);
+    this.#beginToHost({ epoch, chain: [], deadHost: null, wasHostLost: false }, now);
+  }
 
   #beginToHost(from: Beginning, now: InstantMs): void {
     this.#role = "host";
@@ -200,6 +193,7 @@ export class FleetNode {
       selfId: this.#info.nodeId,
       selfAddress: this.#options.selfAddress ?? (this.#ownAddress === null ? null : hostOf(this.#ownAddress)),
       standbys: () => this.#succession.standbys,
+      census: this.#census,
     });
     this.#effects.push({ kind: "serve", epoch: from.epoch });
     this.#toHosting({ kind: "start" }, now);
@@ -209,7 +203,7 @@ export class FleetNode {
 
   /** What a new host must know of what the agent has said. */
   #sayAgain(now: InstantMs): void {
-    if (this.#agent.kind === "joined") this.#tellHost(this.#messageOf({ kind: "join" }), now);
+    if (this.#agent.kind === "joined") this.#tellHost(this.#messageOf(JOIN), now);
     if (this.#leaving !== null) this.#tellHost({ kind: "leave", ...this.#leaving }, now);
   }
 
@@ -270,12 +264,13 @@ export class FleetNode {
   #onLinked({ epoch, hostId }: Extract<FleetEvent, { kind: "linked" }>, now: InstantMs): void {
     this.#sessions++;
     this.#isAtSignpost = epoch === 0;
-    if (this.#isAtSignpost) return;
+    if (this.#isAtSignpost) return void this.#effects.push({ kind: "send", message: this.#messageOf(JOIN) });
     this.#isLinked = true;
     this.#epoch = epoch;
     this.#hostId = hostId;
     this.#deadlines.clear("search");
     this.#sayAgain(now);
+    if (this.#leaving !== null) this.#leaveAsGuest(this.#leaving, now);
   }
 
   #hear(message: HostMessage, now: InstantMs): void {
@@ -321,7 +316,7 @@ export class FleetNode {
   #onHostLost(end: LinkEnd, now: InstantMs): void {
     const text = `The job's host at ${this.#search.address} was lost: ${end.text}`;
     const canGoOn = this.#options.settings.failover && this.#succession.standbys.length > 0;
-    if (!canGoOn && this.#wasSeated) {
+    if (!canGoOn && this.#agent.wasSeated) {
       if (this.#agent.kind !== "in-round") return this.#fail(text);
       this.#search.places = [];
       this.#failure = text;
@@ -343,7 +338,7 @@ export class FleetNode {
     // Where a new host may begin, and where another stand-by may have taken over on the other side of a cut.
     const others = standbys.map(({ address }) => address);
     const ownAddress = others[assertDefined(place ?? undefined, "A stand-by has its place")]!;
-    const from = { epoch: standbyNumber(chain[0]!, place!), chain, deadHost: this.#deadHost, census: null };
+    const from = { epoch: standbyNumber(chain[0]!, place!), chain, deadHost: this.#deadHost };
     this.#ownAddress = ownAddress;
     this.#say("This node hosts the job now");
     this.#succession.end();
@@ -354,10 +349,8 @@ export class FleetNode {
   /** The agent's round has no host any more; nor has one that was cleared, and whose host can't say any more what comes. */
   #loseRound(text: string): void {
     if (this.#agent.kind === "cleared") return this.#news({ kind: "go-on", text: null, verdict: null });
-    if (this.#agent.kind !== "in-round" || this.#agent.isOver) return;
-    const { round } = this.#agent;
-    this.#agent = { kind: "in-round", round, isOver: true };
-    this.#news({ kind: "round-over", round, text: clip(text), needsReport: false });
+    const round = this.#agent.lose();
+    if (round !== null) this.#news({ kind: "round-over", round, text: clip(text), needsReport: false });
   }
 
   #afterLostRound(now: InstantMs): void {
@@ -391,9 +384,4 @@ export class FleetNode {
     this.#effects.push(...this.#signpost.wake(this.#hostAddress, now));
     this.#toHosting({ kind: "wakeup" }, now);
   }
-}
-
-function fresh(begun: Begun): Beginning {
-  const epoch = freshNumber(begun.count);
-  return { epoch, chain: [], deadHost: null, wasHostLost: false, census: new Census(begun) };
 }

@@ -4,11 +4,12 @@
  */
 
 import type { InstantMs } from "../core/time.ts";
-import { Ballot, type Memory, type Right } from "./ballot.ts";
-import type { CoordinatorEffect, CoordinatorEvent, CoordinatorOptions } from "./coordinator_events.ts";
+import { Ballot, type Right } from "./ballot.ts";
+import type { CoordinatorEffect, CoordinatorOptions } from "./coordinator_events.ts";
 import { decideForming, type Forming } from "./forming.ts";
 import { formedNumber, type JobRecord, type RoundId } from "./job_record.ts";
 import type { Members } from "./members.ts";
+import type { NodeMessage } from "./message_codec.ts";
 import { doubleNodeRanks, firstNodes, type NodeInfo, orderNodes } from "./ranks.ts";
 import type { Round } from "./round.ts";
 import { tellProposal } from "./standby.ts";
@@ -35,8 +36,8 @@ export class Gathering {
   #isTakeover: boolean;
   /** Those who were ready at the last decision don't give the right to form a round. */
   #lacksRight = false;
-  /** Nodes that may run the job elsewhere. */
-  #heldBy: readonly string[] = [];
+  /** From the node where the job was begun: who took part. */
+  #told: { readonly by: string; readonly everybody: readonly string[] } | null = null;
   /** Until then nodes of which nothing is heard may still run the last round. */
   #closedUntil: InstantMs = -Infinity;
 
@@ -59,8 +60,14 @@ export class Gathering {
     return this.#record;
   }
 
-  addRestart(): JobRecord {
-    return this.#record = { ...this.#record, restarts: this.#record.restarts + 1 };
+  /** What the job has come to since its last round was formed. */
+  recorded(standing: "over" | "left"): CoordinatorEffect {
+    return { kind: "recorded", record: this.#record, standing };
+  }
+
+  addRestart(): CoordinatorEffect {
+    this.#record = { ...this.#record, restarts: this.#record.restarts + 1 };
+    return this.recorded("over");
   }
 
   /** What is waited for. */
@@ -77,14 +84,16 @@ export class Gathering {
     return this.#members.ready.filter(({ nodeId }) => this.#ballot.isEligible(nodeId));
   }
 
-  join(nodeId: string, info: NodeInfo, memory: Memory | null): void {
+  join(nodeId: string, { info, memory, others }: Extract<NodeMessage, { kind: "join" }>): void {
     this.#members.join(nodeId, info);
     this.#ballot.hear(nodeId, memory);
+    if (others !== null) this.#told = { by: nodeId, everybody: others };
   }
 
   /** A node's session is over (`Ballot.lose`). */
   lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): CoordinatorEffect[] {
     this.#ballot.lose(nodeId, inOrder, lastHeard);
+    if (this.#told?.by === nodeId) this.#told = null;
     const [place] = this.#members.standbys([nodeId]);
     const isOfInterest = this.#options.settings.failover === true && !inOrder && place !== undefined;
     this.#members.remove(nodeId);
@@ -100,9 +109,8 @@ export class Gathering {
     if (round.lost.length === round.seats.length) this.#closedUntil = now + silenceMs + stopMs;
   }
 
-  note(event: Extract<CoordinatorEvent, { kind: "proved-dead" | "held" }>): void {
-    if (event.kind === "proved-dead") this.#ballot.proveDead(event.nodeId);
-    else this.#heldBy = event.by;
+  proveDead(nodeId: string): void {
+    this.#ballot.proveDead(nodeId);
   }
 
   /** `rightAt`: the right to form a round comes by itself then; null: it is there, or does not come so. */
@@ -125,9 +133,30 @@ export class Gathering {
   }
 
   #right(ready: readonly NodeInfo[], now: InstantMs): Right {
+    const ids = ready.map(({ nodeId }) => nodeId);
     if (this.#heldBy.length > 0) return { kind: "refused" };
     if (now < this.#closedUntil) return { kind: "later", at: this.#closedUntil };
-    return this.#ballot.right(ready.map(({ nodeId }) => nodeId), this.#members.pending, now);
+    const right = this.#ballot.right(ids, this.#members.pending, now);
+    return right.kind === "granted" || !this.#areTooFewElsewhere(ids) ? right : { kind: "granted" };
+  }
+
+  /** Nodes of an earlier host here that are enough to run the job elsewhere; empty: they are not. */
+  get #heldBy(): readonly string[] {
+    const { elsewhere, settings: { nodesMin } } = this.#options;
+    const earlier = elsewhere?.().earlier ?? [];
+    if (earlier.length < nodesMin) return [];
+    const here = new Set(this.eligible.map(({ nodeId }) => nodeId));
+    const others = earlier.filter((nodeId) => !here.has(nodeId));
+    return others.length < nodesMin ? [] : others;
+  }
+
+  /** Whether those who took part and do not wait here are too few for a round, also together with any that are gone. */
+  #areTooFewElsewhere(ready: readonly string[]): boolean {
+    const { elsewhere, selfId, settings: { nodesMin } } = this.#options;
+    const everybody = elsewhere?.().everybody ?? this.#told?.everybody;
+    if (everybody === undefined) return false;
+    const here = new Set([...ready, selfId]);
+    return everybody.filter((nodeId) => !here.has(nodeId)).length < nodesMin;
   }
 
   /** Null: no restart is left for the loss of the host before. */
@@ -140,7 +169,8 @@ export class Gathering {
     const lostHost = this.#lostHost;
     if (lostHost !== null && !(seats.includes(lostHost) && this.#ballot.isSame(lostHost))) {
       this.#lostHost = null;
-      if (this.addRestart().restarts > this.#options.settings.maxRestarts) return null;
+      this.addRestart();
+      if (this.#record.restarts > this.#options.settings.maxRestarts) return null;
     }
     const round = this.#nextRound++;
     const epoch = formedNumber(chain.at(-1) ?? null, begun);

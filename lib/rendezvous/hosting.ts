@@ -15,8 +15,8 @@ const PROBE_MS = 1_000;
 
 export type HostingEffect = CoordinatorEffect | { readonly kind: "census"; readonly change: CensusChange };
 
-export interface HostingOptions extends Omit<CoordinatorOptions, "begun"> {
-  /** Null: the job was begun elsewhere, or nobody could go on with it. */
+export interface HostingOptions extends Omit<CoordinatorOptions, "begun" | "elsewhere"> {
+  /** Null: the job was begun elsewhere. */
   readonly census: Census | null;
   /** Who stands by now. */
   readonly standbys: () => readonly Standby[];
@@ -30,17 +30,23 @@ export class Hosting {
   #probeAt: InstantMs | undefined;
   /** Without fail-over: when those who ran under an agent before this one have noticed, and have ended their workers. */
   #boundUntil: InstantMs | undefined;
-  /** No round was asked for here. */
-  #isFresh = true;
-  /** How many earlier nodes keep it from that. */
-  #heldBy = 0;
+  /** The job is to be begun here, and no round was formed yet, though one may have been proposed (`hasBegun`). */
+  #isFresh: boolean;
+  #hasBegun = false;
+
   /** The job is left to others. */
   #hasLeft = false;
   #effects: HostingEffect[] = [];
 
   constructor(options: HostingOptions) {
     this.#options = options;
-    this.#coordinator = new Coordinator({ ...options, begun: options.census?.begun ?? 0 });
+    this.#isFresh = options.chain.length === 0;
+    const { census } = options;
+    const elsewhere = census === null ? null : () => ({
+      everybody: census.everybody,
+      earlier: this.#isFresh ? census.earlier.map(({ nodeId }) => nodeId) : [],
+    });
+    this.#coordinator = new Coordinator({ ...options, begun: census?.begun ?? 0, elsewhere });
   }
 
   /** Node ids of those who have a session. */
@@ -71,75 +77,68 @@ export class Hosting {
     switch (event.kind) {
       case "start":
         if (!failover && census.earlier.length > 0) this.#boundUntil = now + silenceMs + stopMs;
-        this.#hold(census, now);
         return this.#probe(census, now);
       case "arrived":
         if (failover) this.#note(census.add({ nodeId: event.nodeId, address: null }, false));
         return;
       case "said": {
         const { nodeId, message } = event;
-        if (!failover || message.kind !== "join" || !this.#guests.has(nodeId)) return;
-        const { info: { address, standbyPort }, isFresh } = message;
-        const host = address ?? this.#guests.get(nodeId)!;
-        this.#note(
-          census.add(
-            { nodeId, address: standbyPort === null ? null : addressText(host, standbyPort) },
-            isFresh,
-          ),
-        );
-        return this.#hold(census, now);
+        const from = this.#guests.get(nodeId);
+        if (!failover || message.kind !== "join" || from === undefined) return;
+        const { info: { address: host, standbyPort }, isFresh } = message;
+        const address = standbyPort === null ? null : addressText(host ?? from, standbyPort);
+        return this.#note(census.add({ nodeId, address }, isFresh));
       }
       case "gone":
         if (event.inOrder && !this.#hasLeft) this.#note(census.remove(event.nodeId));
         return;
       case "proved-dead":
-        this.#note(census.remove(event.nodeId));
-        return this.#hold(census, now);
+        return this.#note(census.strike(event.nodeId));
       case "wakeup":
         if (this.#probeAt !== undefined && this.#probeAt <= now) this.#probe(census, now);
-        if (this.#boundUntil === undefined || now < this.#boundUntil) return;
-        this.#boundUntil = undefined;
-        for (const { nodeId, address } of census.earlier) {
-          if (address === null) this.#note(census.remove(nodeId));
-        }
-        return this.#hold(census, now);
+        if (this.#boundUntil !== undefined && this.#boundUntil <= now) this.#release(census, now);
+        return;
     }
   }
 
   #probe(census: Census, now: InstantMs): void {
     this.#probeAt = undefined;
     if (!this.#isFresh || census.earlier.length === 0) return;
-    for (const { nodeId, address } of census.earlier) {
-      if (address !== null) this.#effects.push({ kind: "probe", nodeId, address });
-    }
+    this.#effects.push(...census.probes);
     this.#probeAt = now + PROBE_MS;
   }
 
-  /** The coordinator is told who may run the job elsewhere, if they are enough for that. */
-  #hold({ earlier }: Census, now: InstantMs): void {
-    const by = earlier.length < this.#options.settings.nodesMin ? [] : earlier.map(({ nodeId }) => nodeId);
-    if (!this.#isFresh || by.length === this.#heldBy) return;
-    this.#heldBy = by.length;
-    for (const effect of this.#coordinator.step({ kind: "held", by }, now)) this.#pass(effect);
+  #release({ earlier }: Census, now: InstantMs): void {
+    this.#boundUntil = undefined;
+    for (const { nodeId, address } of earlier) {
+      if (address !== null) continue;
+      this.#note(this.#options.census!.remove(nodeId));
+      for (const effect of this.#coordinator.step({ kind: "proved-dead", nodeId }, now)) this.#pass(effect);
+    }
   }
 
   #pass(effect: CoordinatorEffect): void {
     const { census, settings, selfId } = this.#options;
-    if (this.#isFresh && effect.kind === "tell" && effect.message.kind === "propose") {
-      this.#isFresh = false;
-      if (census !== null) this.#note(census.begin());
-    }
-    if (effect.kind === "formed") {
-      this.#isFresh = false;
-      // Without fail-over only a round in which this machine has no part outlives it, for a moment.
-      if (census !== null && !settings.failover && !effect.record.seats.includes(selfId)) {
-        for (const nodeId of effect.record.seats) this.#note(census.add({ nodeId, address: null }, false));
-      }
-    }
+    const told = effect.kind === "tell" && effect.nodeId === selfId ? effect.message : null;
     if (effect.kind === "recorded" && effect.standing === "left") this.#hasLeft = true;
-    const isEnd = effect.kind === "tell" && effect.nodeId === selfId && effect.message.kind === "job-over";
-    if (isEnd && census !== null && !this.#hasLeft) this.#note(census.end(settings));
+    if (census !== null) {
+      const isProposal = effect.kind === "tell" && effect.message.kind === "propose";
+      if (isProposal && this.#isFresh && !this.#hasBegun) {
+        this.#hasBegun = true;
+        this.#note(census.begin());
+      }
+      if (effect.kind === "formed") this.#onFormed(census, effect.record.seats);
+      if (told?.kind === "job-over" && !this.#hasLeft) this.#note(census.end(settings));
+    }
     this.#effects.push(effect);
+  }
+
+  #onFormed(census: Census, seats: readonly string[]): void {
+    this.#isFresh = false;
+    this.#note(census.form());
+    if (this.#options.settings.failover || seats.includes(this.#options.selfId)) return;
+    // Without fail-over only a round in which this machine has no part outlives it, for a moment.
+    for (const nodeId of seats) this.#note(census.add({ nodeId, address: null }, false));
   }
 
   #note(changes: readonly CensusChange[]): void {

@@ -49,9 +49,14 @@ export function freshNumber(begun: number): number {
   return Math.max(0, begun - 1) * NUMBERS_PER_BEGIN + 1;
 }
 
+/** All of what was begun before are below, where the job was begun `begun` times. */
+export function numbersBefore(begun: number): number {
+  return begun * NUMBERS_PER_BEGIN;
+}
+
 /** Of a host that has formed a round, itself, after the one of `previous`; null: the job was begun `begun` times before. */
 export function formedNumber(previous: RoundId | null, begun = 0): number {
-  return (previous?.epoch ?? begun * NUMBERS_PER_BEGIN) + NUMBERS_PER_HOST;
+  return (previous?.epoch ?? numbersBefore(begun)) + NUMBERS_PER_HOST;
 }
 
 /** Of the stand-by in this place, from 0, that has taken over from the host that formed `previous`. */

@@ -51,6 +51,7 @@ export class LoneNode {
       fallbackAddress: "127.0.0.1",
       epoch: 1,
       begun: 0,
+      elsewhere: null,
       chain: [],
       deadHost: null,
       wasHostLost: false,

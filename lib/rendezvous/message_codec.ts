@@ -24,9 +24,11 @@ export interface Past {
   readonly memory: Memory | null;
   /** It has met no other host of the job. */
   readonly isFresh: boolean;
+  /** Who else took part, as it is known where the job was begun (`Census.everybody`); null: elsewhere. */
+  readonly others: readonly string[] | null;
 }
 
-const NO_PAST: Past = { memory: null, isFresh: true };
+export const NO_PAST: Past = { memory: null, isFresh: true, others: null };
 
 /** From a node to the host. */
 export type NodeMessage =
@@ -119,8 +121,8 @@ export function decodeNodeMessage({ type, payload }: Message): NodeMessage | nul
   const { fields, attachment } = fieldsOf(payload, kind);
   switch (kind) {
     case "join": {
-      const memory = memoryOf(fields.objectOrNull("memory"));
-      return { kind, info: nodeInfo(fields.object("info")), memory, isFresh: fields.flag("isFresh") };
+      const info = nodeInfo(fields.object("info")), memory = memoryOf(fields.objectOrNull("memory"));
+      return { kind, info, memory, isFresh: fields.flag("isFresh"), others: fields.textsOrNull("others") };
     }
     case "store-served":
       return { kind, round: fields.count("round"), store: storePlace(fields.object("store")) };

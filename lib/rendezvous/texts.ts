@@ -34,6 +34,10 @@ export function nodesText(nodes: readonly NodeInfo[]): string {
   return nodes.length === 0 ? count : `${count} (${namesText(namesOf(nodes))})`;
 }
 
+/** Of a host that was told to leave. */
+export const STAYS_AS_HOST =
+  "The other nodes meet here, so this agent stays for them (once more to stop at once)";
+
 export function restartsText(restarts: number): string {
   return restarts === 1 ? "1 restart" : `${restarts} restarts`;
 }

@@ -37,8 +37,12 @@ Deno.test("CensusFile has for the next launcher what the one before knew, howeve
       file.note({ kind: "add", ...B });
       file.note({ kind: "add", nodeId: "x", address: null });
       file.note({ kind: "remove", nodeId: "x" });
+      for (const nodeId of ["x", "y"]) {
+        file.note({ kind: "dead", nodeId });
+        if (nodeId === "x") file.note({ kind: "formed" });
+      }
       file.note({ kind: "add", ...C });
-      assertEquals(opened(directory, () => {}).begun, { count: 2, nodes: [B, C] });
+      assertEquals(opened(directory, () => {}).begun, { count: 2, nodes: [B, C], dead: ["y"] });
     });
     opened(directory, (file) => {
       assertEquals(file.begun.nodes, [B, C]);

@@ -127,6 +127,33 @@ hostsTest(
   },
 );
 
+hostsTest("faults: agents that are killed at once, all but the host's, are replaced", async (network) => {
+  const { hosts, job } = await formed(network, "4");
+  const killedMs = nowMs();
+  for (const host of hosts.slice(1)) job.agent(host).kill("SIGKILL");
+  job.start(hosts.slice(1));
+  const world = await job.mustForm(hosts, killedMs, 15_000);
+  assertEquals(new Set(world.starts.map(({ restartCount }) => restartCount)), new Set([1]));
+  await assertOneWorld(job, hosts);
+  await finish(job, hosts);
+});
+
+hostsTest("faults: a job of two outlives its host's loss of power, once that is back", async (network) => {
+  const { hosts, job } = await formed(network, "2", 2);
+  const [host, other] = hosts as [Host, Host];
+  const lostMs = nowMs();
+  await host.cut();
+  job.agent(host).kill("SIGKILL");
+  const isWaiting = () => /This node hosts the job now/.test(job.agent(other).text()) || null;
+  assert(await untilFound([job.agent(other)], isWaiting, 20_000), job.text());
+  await host.mend();
+  job.start([host]);
+  const world = await job.mustForm(hosts, lostMs, 20_000);
+  assertEquals(new Set(world.starts.map(({ restartCount }) => restartCount)), new Set([1]));
+  await assertOneWorld(job, hosts);
+  await finish(job, hosts);
+});
+
 hostsTest("faults: the host is cut off and comes back as a guest of its stand-by", async (network) => {
   const { hosts, job } = await formed(network, "3:4");
   const cutMs = nowMs();

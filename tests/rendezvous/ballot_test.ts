@@ -16,7 +16,7 @@ const since = (first: JobRecord, latest = first): Memory => ({ first, latest });
 /** A host that takes over from the one of `base`; `here` are there and know that round. */
 function heir(base: JobRecord, here: string, changes: Partial<BallotOptions> = {}): Ballot {
   const ballot = new Ballot({
-    ...{ selfId: here[0]!, isOn: true, chain: [base], deadHost: null, silenceMs: SILENCE_MS },
+    ...{ selfId: here[0]!, isOn: true, chain: [base], deadHost: null, silenceMs: SILENCE_MS, begun: 0 },
     ...changes,
   });
   for (const nodeId of here) ballot.hear(nodeId, since(base));
@@ -26,7 +26,7 @@ function heir(base: JobRecord, here: string, changes: Partial<BallotOptions> = {
 /** The host a of a round of `seats`, all of which have accepted it. */
 function host(seats: string): Ballot {
   const ballot = new Ballot({
-    ...{ selfId: "a", isOn: true, chain: [], deadHost: null, silenceMs: SILENCE_MS },
+    ...{ selfId: "a", isOn: true, chain: [], deadHost: null, silenceMs: SILENCE_MS, begun: 0 },
   });
   for (const nodeId of seats) ballot.hear(nodeId, null);
   const proposal = record(seats);
@@ -108,6 +108,26 @@ Deno.test("The loss of one that was started again says nothing of the one that h
   assertEquals(right(ballot, "ab", 1_000_000), "refused");
 });
 
+Deno.test("Who begins the job anew has seats for those who took part before, and binds them all", () => {
+  const before = record("abc");
+  for (const begun of [0, 1]) {
+    const ballot = new Ballot({
+      ...{ selfId: "a", isOn: true, chain: [], deadHost: null, silenceMs: SILENCE_MS, begun },
+    });
+    ballot.hear("a", null);
+    for (const nodeId of "bc") ballot.hear(nodeId, since(before));
+    // Where it was never begun before, b and c know more than this host.
+    assertEquals([ballot.isEligible("b"), right(ballot, "ab")], [begun === 1, "granted"]);
+    const proposal = record("ab", { epoch: formedNumber(null, begun) });
+    assertEquals(ballot.propose(proposal, [..."abc"]), [..."abc"]);
+    for (const nodeId of "abc") {
+      assertEquals(ballot.settle(), null);
+      ballot.accept(nodeId, proposal);
+    }
+    assertEquals(ballot.settle(), proposal);
+  }
+});
+
 Deno.test("A node that has accepted a later round has neither vote nor seat with a host that does not know it", () => {
   const base = record("abc"), later = record("ab", { round: 1 });
   const ballot = heir(base, "c");
@@ -162,7 +182,7 @@ function history(seed: number): void {
     const chain = chains.get(selfId)!;
     const lastHost = chain.at(-1)!.hostId;
     const ballot = new Ballot({
-      ...{ selfId, isOn: true, chain, silenceMs: SILENCE_MS },
+      ...{ selfId, isOn: true, chain, silenceMs: SILENCE_MS, begun: 0 },
       deadHost: dead.has(lastHost) ? lastHost : null,
     });
     const here = hosts.filter((nodeId) => nodeId === selfId || prng.chance(1, 2));

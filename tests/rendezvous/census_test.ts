@@ -6,6 +6,8 @@ import { SETTINGS } from "./scripted_job.ts";
 
 const B = { nodeId: "b", address: "10.0.0.2:40000" };
 const C = { nodeId: "c", address: "10.0.0.3:40000" };
+/** The agent that knew this was one of them. */
+const BEFORE = "(agent before) (gone)";
 const ids = (census: Census) => census.earlier.map(({ nodeId }) => nodeId);
 
 Deno.test("Census says each thing once", () => {
@@ -22,7 +24,7 @@ Deno.test("Census says each thing once", () => {
 });
 
 Deno.test("Census has a node of an earlier agent until it is gone, or was started again", () => {
-  const census = new Census({ count: 1, nodes: [B, C] });
+  const census = new Census({ count: 1, nodes: [B, C], dead: [] });
   // It is here, but may go where it was before.
   assertEquals(census.add(B, false), []);
   assertEquals(ids(census), ["b", "c"]);
@@ -30,14 +32,33 @@ Deno.test("Census has a node of an earlier agent until it is gone, or was starte
   assertEquals(ids(census), ["c"]);
   // Another agent has its port.
   const changes = census.add({ nodeId: "d", address: C.address }, true);
-  assertEquals(changes, [{ kind: "remove", nodeId: "c" }, { kind: "add", nodeId: "d", address: C.address }]);
+  assertEquals(changes, [{ kind: "dead", nodeId: "c" }, { kind: "add", nodeId: "d", address: C.address }]);
   assertEquals(ids(census), []);
 });
 
 Deno.test("Census is over with the job, unless those who are not accounted for are enough to go on", () => {
   for (const nodesMin of [2, 3]) {
-    const census = new Census({ count: 1, nodes: [B, C] });
+    const census = new Census({ count: 1, nodes: [B, C], dead: [] });
     assertEquals(census.end({ ...SETTINGS, nodesMin }), nodesMin === 2 ? [] : [{ kind: "clear" }]);
     assertEquals(ids(census).length, nodesMin === 2 ? 2 : 0);
   }
+});
+
+Deno.test("Census counts who is gone until a round is formed without it, and not whoever left in order", () => {
+  const census = new Census({ count: 1, nodes: [B, C], dead: ["x"] });
+  assertEquals(census.everybody, ["b", "c", "x (gone)", BEFORE]);
+  assertEquals(census.remove("b"), [{ kind: "remove", nodeId: "b" }]);
+  assertEquals(census.strike("c"), [{ kind: "dead", nodeId: "c" }]);
+  assertEquals([census.strike("c"), census.everybody], [[], ["x (gone)", BEFORE, "c (gone)"]]);
+  // Under its old name, at another port: another agent.
+  census.add(B, true);
+  assertEquals(census.add({ nodeId: "b", address: "10.0.0.2:1" }, true).map(({ kind }) => kind), [
+    "dead",
+    "add",
+  ]);
+  assertEquals(census.add({ nodeId: "b", address: "10.0.0.2:1" }, true), []);
+  assertEquals(census.everybody, ["b", "x (gone)", BEFORE, "c (gone)", "b (gone)"]);
+  assertEquals([census.form(), census.form()], [[{ kind: "formed" }], []]);
+  assertEquals(census.everybody, ["b"]);
+  assertEquals(new Census(NEVER_BEGUN, false).everybody, null);
 });

@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { NO_PAST } from "../../lib/rendezvous/message_codec.ts";
 import type { JobSettings } from "../../lib/rendezvous/settings.ts";
 import { node, ScriptedJob } from "./scripted_job.ts";
 
@@ -604,7 +605,7 @@ Deno.test("A host that begins anew does not take up who ran under another, and s
   const job = new ScriptedJob({ nodesMin: 2, nodesMax: 2, failover: true, joinMs: 10_000 });
   job.arrive(node("z"));
   const latest = { epoch: 8, round: 3, hostId: "y" };
-  const join = { kind: "join" as const, info: node("z"), memory: { first: latest, latest }, isFresh: false };
+  const join = { kind: "join" as const, info: node("z"), ...NO_PAST, memory: { first: latest, latest } };
   job.step({ kind: "said", nodeId: "z", message: join });
   job.later(10_000);
   assertMatch(

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ElectedEffect, ElectedEvent } from "../../lib/rendezvous/elected_events.ts";
 import { ElectedNode } from "../../lib/rendezvous/elected_node.ts";
 import type { MeetingNews, MeetingRequest } from "../../lib/rendezvous/meeting.ts";
+import { NO_PAST } from "../../lib/rendezvous/message_codec.ts";
 import { node as nodeInfo, SETTINGS } from "./scripted_job.ts";
 
 const RECORD = { epoch: 1, round: 4, restarts: 2, seats: ["a", "b"], hostId: "b" };
@@ -47,7 +48,7 @@ const ARRIVED: ElectedEvent = { kind: "arrived", nodeId: "b", address: "b", host
 const JOINED: ElectedEvent = {
   kind: "said",
   nodeId: "b",
-  message: { kind: "join", info: nodeInfo("b"), memory: null, isFresh: true },
+  message: { kind: "join", info: nodeInfo("b"), ...NO_PAST },
 };
 
 const DEPOSED: ElectedEvent = { kind: "deposed", text: "its lease is over", lifeMs: 3_000 };
@@ -136,7 +137,7 @@ Deno.test("ElectedNode: nobody hears of a round while workers of an earlier one 
     ...{
       kind: "said",
       nodeId,
-      message: { kind: "join", info: nodeInfo(nodeId), memory: null, isFresh: true },
+      message: { kind: "join", info: nodeInfo(nodeId), ...NO_PAST },
     },
   });
   // Two are enough for a round, and the third has not ended its workers; nor has one that comes while the round is saved.
@@ -163,7 +164,7 @@ Deno.test("ElectedNode: a host that was lost costs a restart where every node is
       ...heir.effects({ kind: "arrived", nodeId: comes, address: comes, hostAddress: "a" }),
       ...heir.effects({
         ...{ kind: "said", nodeId: comes },
-        message: { kind: "join", info: nodeInfo(comes), memory: null, isFresh: true },
+        message: { kind: "join", info: nodeInfo(comes), ...NO_PAST },
       }),
     ];
     const saved = effects.find((effect) => effect.kind === "save");

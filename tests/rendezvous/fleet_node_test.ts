@@ -5,6 +5,7 @@ import { NEVER_BEGUN } from "../../lib/rendezvous/census.ts";
 import type { FleetEffect, FleetEvent } from "../../lib/rendezvous/fleet_events.ts";
 import { FleetNode } from "../../lib/rendezvous/fleet_node.ts";
 import type { Seat } from "../../lib/rendezvous/meeting.ts";
+import { NO_PAST } from "../../lib/rendezvous/message_codec.ts";
 import { node, SETTINGS } from "./scripted_job.ts";
 
 const SETTINGS_HERE = { ...SETTINGS, nodesMin: 2, nodesMax: 3, failover: true };
@@ -67,7 +68,7 @@ function host() {
       { kind: "arrived", nodeId, address: "10.0.0.9", hostAddress: "10.0.0.1" },
       {
         ...{ kind: "said", nodeId },
-        message: { kind: "join", info: node(nodeId, { standbyPort: 4 }), memory: null, isFresh: true },
+        message: { kind: "join", info: node(nodeId, { standbyPort: 4 }), ...NO_PAST },
       },
     );
   return { step: steps, come, machine: step.machine };
@@ -162,7 +163,7 @@ Deno.test("A host that hands its job over is not counted any more, one that is o
       { kind: "request", request: { kind: "join" } },
       { kind: "arrived", nodeId: "c", address: "10.0.0.3", hostAddress: "10.0.0.2" },
     );
-    const join = { kind: "join" as const, info: node("c"), memory: null, isFresh: true };
+    const join = { kind: "join" as const, info: node("c"), ...NO_PAST };
     const effects = [
       ...step({ kind: "said", nodeId: "c", message: join }),
       ...step({ kind: "arrived", nodeId: "d", address: "10.0.0.4", hostAddress: "10.0.0.2" }),
@@ -271,7 +272,7 @@ Deno.test("Who comes where the job was hosted is sent to where it is, also by a 
   step({ kind: "outranked", epoch: 8, hostAddress: "10.0.0.2:40000" });
   const redirects = (now: number) =>
     [
-      ...step.machine.step({ kind: "strayed", nodeId: "c" }, now),
+      ...step.machine.step({ kind: "strayed", nodeId: "c", address: null }, now),
       ...step.machine.step({ kind: "wakeup" }, now + 200),
     ]
       .flatMap((effect) => (effect.kind === "redirect" ? [effect.address] : []));
@@ -290,7 +291,8 @@ Deno.test("A node that is sent on goes there, joins nobody on the way, and gives
   const standbys = [{ nodeId: "", address: "10.0.0.2:40000" }];
   const left = { kind: "left" as const, text: "it said goodbye" };
   for (let count = 0; count < 3; count++) {
-    assertEquals(kinds(step({ kind: "linked", epoch: 0, hostId: "a" })), []);
+    // It says where it could host, for those who must know of it.
+    assertEquals(kinds(step({ kind: "linked", epoch: 0, hostId: "a" })), ["send"]);
     step({ kind: "heard", message: { kind: "standbys", standbys } });
     assertEquals(addresses(step({ kind: "link-ended", end: left })), ["10.0.0.2:40000"]);
     // The host is not there either: back to the place that is named.
@@ -304,4 +306,20 @@ Deno.test("A node that is sent on goes there, joins nobody on the way, and gives
     effect.kind === "news" && effect.news.kind === "job-over" ? [effect.news.outcome.code] : []
   );
   assertEquals(last, 1);
+});
+
+Deno.test("A host that was told to leave and yields says so to the other host, and goes", () => {
+  const { step, come } = host();
+  for (const nodeId of ["b", "c"]) come(nodeId);
+  step(
+    { kind: "request", request: { kind: "leave", signal: "SIGTERM", scope: "node" } },
+    { kind: "request", request: { kind: "cleared", round: 0, report: null } },
+    { kind: "outranked", epoch: 1000, hostAddress: "10.0.0.2:40000" },
+  );
+  assertEquals(kinds(step({ kind: "linked", epoch: 1000, hostId: "d" })), ["send", "hang-up"]);
+  const effects = step({ kind: "link-ended", end: { kind: "left", text: "it said goodbye" } });
+  const codes = effects.flatMap((effect) =>
+    effect.kind === "news" && effect.news.kind === "job-over" ? [effect.news.outcome.code] : []
+  );
+  assertEquals(codes, [143]);
 });

@@ -1,12 +1,13 @@
 /** When a host that is started anew begins the job, and what it leaves for one that follows. */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { Census, type KnownNode } from "../../lib/rendezvous/census.ts";
+import { Census, type KnownNode, NEVER_BEGUN } from "../../lib/rendezvous/census.ts";
 import type { CoordinatorEvent } from "../../lib/rendezvous/coordinator_events.ts";
 import { Hosting, type HostingEffect } from "../../lib/rendezvous/hosting.ts";
 import { formedNumber } from "../../lib/rendezvous/job_record.ts";
+import { NO_PAST } from "../../lib/rendezvous/message_codec.ts";
 import type { JobSettings } from "../../lib/rendezvous/settings.ts";
-import { node, SETTINGS } from "./scripted_job.ts";
+import { node, ScriptedJob, SETTINGS } from "./scripted_job.ts";
 
 const B = { nodeId: "b", address: "10.0.0.2:40000" };
 const C = { nodeId: "c", address: "10.0.0.3:40000" };
@@ -17,7 +18,10 @@ function hosting(known: readonly KnownNode[], changes: Partial<JobSettings> = {}
     ...{ settings: { ...SETTINGS, nodesMax: 3, lastCallMs: 0, failover: true, ...changes }, selfId: "a" },
     ...{ selfAddress: "10.0.0.1", fallbackAddress: "127.0.0.1", epoch: 1, chain: [], deadHost: null },
     ...{ wasHostLost: false, silenceMs: 15_000, stopMs: 30_000 },
-    ...{ census: new Census({ count: known.length === 0 ? 0 : 1, nodes: known }), standbys: () => [] },
+    ...{
+      census: new Census({ count: known.length === 0 ? 0 : 1, nodes: known, dead: [] }),
+      standbys: () => [],
+    },
   });
   const effects: HostingEffect[] = [];
   let now = 0;
@@ -25,7 +29,7 @@ function hosting(known: readonly KnownNode[], changes: Partial<JobSettings> = {}
   const join = (nodeId: string, isFresh = true) =>
     step({
       ...{ kind: "said", nodeId },
-      message: { kind: "join", info: node(nodeId, { standbyPort: 40_000 }), memory: null, isFresh },
+      message: { kind: "join", info: node(nodeId, { standbyPort: 40_000 }), ...NO_PAST, isFresh },
     });
   const come = (nodeId: string, isFresh = true) => {
     step({
@@ -70,7 +74,7 @@ Deno.test("A host that is started anew waits while enough of the earlier nodes m
   assertMatch(waiting!, /3 of .* are here .*; b, c took part before .* may still run the job/);
   step({ kind: "proved-dead", nodeId: "c" });
   assert(hasFormed(), "one alone is not enough to go on");
-  assertEquals(notes(effects).filter(({ kind }) => kind === "remove"), [{ kind: "remove", nodeId: "c" }]);
+  assertEquals(notes(effects).filter(({ kind }) => kind === "dead"), [{ kind: "dead", nodeId: "c" }]);
   // It has begun a second time, above all who go on with the first.
   assertEquals(notes(effects).filter(({ kind }) => kind === "begin"), [{ kind: "begin", count: 2 }]);
   const [proposal] = effects.flatMap((effect) =>
@@ -88,14 +92,49 @@ Deno.test("A host that is started anew begins at once where too few of the earli
   }
 });
 
-Deno.test("A node that was here before counts until it is started again", () => {
+Deno.test("A node that was here before counts until it is started again, or while it is not here", () => {
   for (const isFresh of [true, false]) {
-    const { come, hasFormed, later } = hosting([B, C]);
+    const { step, come, hasFormed, later } = hosting([B, C], { nodesMax: 4, lastCallMs: 1_000 });
     come("b", isFresh);
-    come("x");
-    later(1);
+    step({ kind: "gone", nodeId: "b", inOrder: false, text: "it went", quietMs: 300 });
+    for (const nodeId of ["x", "y"]) come(nodeId);
+    later(2_000);
     assertEquals(hasFormed(), isFresh);
+    come("b", isFresh);
+    later(2_000);
+    assert(hasFormed());
   }
+});
+
+Deno.test("A host that is started anew begins the job with those who took part, if they all come", () => {
+  const { effects, step, hasFormed, later } = hosting([B, C, { nodeId: "d", address: "10.0.0.4:40000" }]);
+  const latest = { epoch: 8, round: 3, hostId: "a" };
+  for (const nodeId of ["b", "c"]) {
+    assert(!hasFormed());
+    const info = node(nodeId, { standbyPort: 40_000 }), memory = { first: latest, latest };
+    step({ kind: "arrived", nodeId, address: "10.0.0.9", hostAddress: "10.0.0.1" });
+    step({
+      ...{ kind: "said", nodeId },
+      message: { kind: "join", info, ...NO_PAST, isFresh: false, memory },
+    });
+    later(1);
+  }
+  const asked = effects.flatMap((effect) =>
+    effect.kind === "tell" && effect.message.kind === "propose" ? [effect.nodeId] : []
+  );
+  assertEquals(asked, ["a", "b", "c"]);
+  // One is lost before it has accepted, and may live: it is waited for again.
+  step({ kind: "gone", nodeId: "c", inOrder: false, text: "it went", quietMs: 300 });
+  step({ kind: "gone", nodeId: "b", inOrder: false, text: "it went", quietMs: 300 });
+  const before = effects.length;
+  for (const nodeId of ["x", "y"]) {
+    step({ kind: "arrived", nodeId, address: "10.0.0.9", hostAddress: "10.0.0.1" });
+    step({ kind: "said", nodeId, message: { kind: "join", info: node(nodeId), ...NO_PAST } });
+  }
+  later(1_000);
+  assert(
+    !effects.slice(before).some((effect) => effect.kind === "tell" && effect.message.kind === "propose"),
+  );
 });
 
 Deno.test("A node is noted before it is told anything by which it could go on", () => {
@@ -133,4 +172,61 @@ Deno.test("Without fail-over those who ran without the host are given the time t
   assert(!hasFormed());
   later(1_000);
   assert(hasFormed());
+});
+
+/** A job whose nodes b, c, … can all stand by, and that counts who took part. */
+function counted(nodesMin: number, nodesMax: number, others: string): ScriptedJob {
+  const settings = { nodesMin, nodesMax, maxRestarts: 3, failover: true };
+  const job = new ScriptedJob(settings, { census: new Census(NEVER_BEGUN) });
+  job.come(...able(others));
+  job.later(30_000);
+  assertEquals(job.world, `a${others}`);
+  return job;
+}
+
+const able = (ids: string) => [...ids].map((id) => node(id, { standbyPort: 40_000 }));
+
+Deno.test("A host that has lost nearly all goes on where those are too few to have gone on without it", () => {
+  const job = counted(4, 4, "bcd");
+  for (const nodeId of "bcd") job.gone(nodeId);
+  job.come(...able("xyz"));
+  assertEquals([job.world, job.restarts], ["axyz", 1]);
+});
+
+Deno.test("A host that has lost enough to go on without it waits, also if they are gone by now", () => {
+  const job = counted(3, 5, "bcde");
+  job.stuck.add("a");
+  for (const nodeId of "cde") job.gone(nodeId);
+  job.stuck.delete("a");
+  job.clear("a");
+  job.come(...able("xyz"));
+  for (const nodeId of "cde") job.step({ kind: "proved-dead", nodeId });
+  job.later(60_000);
+  assertEquals(job.seats.size, 0, "they may have brought the job to its end");
+});
+
+Deno.test("Who takes over goes on where the machine at which the job was begun knows that too few are elsewhere", () => {
+  for (const others of [["b"], ["b", "a (gone)"], ["b", "a (gone)", "c"]]) {
+    const settings = { nodesMin: 2, nodesMax: 2, maxRestarts: 3, failover: true };
+    const chain = [{ epoch: 8, round: 4, hostId: "a", restarts: 1, seats: ["a", "b"] }];
+    const job = new ScriptedJob(settings, { host: node("b"), epoch: 6, chain, wasHostLost: true });
+    // The host's machine is back, with another agent.
+    job.arrive(node("a2"));
+    job.join("a2", { others });
+    job.later(60_000);
+    assertEquals(job.world, others.length < 3 ? "a2b" : null);
+    if (others.length < 3) assertEquals(job.restarts, 2);
+  }
+});
+
+Deno.test("What is known elsewhere of others counts no more when its node is gone", () => {
+  const settings = { nodesMin: 2, nodesMax: 3, maxRestarts: 3, failover: true };
+  const chain = [{ epoch: 8, round: 4, hostId: "a", restarts: 0, seats: ["a", "b"] }];
+  const job = new ScriptedJob(settings, { host: node("b"), epoch: 6, chain, wasHostLost: true });
+  job.arrive(node("a2"));
+  job.join("a2", { others: ["b"] });
+  job.gone("a2");
+  job.come("x");
+  job.later(60_000);
+  assertEquals(job.seats.size, 0);
 });

@@ -1,20 +1,16 @@
 /**
- * A coordinator whose nodes do at once what they are told: they join when asked, start workers, clear up. What a test
+ * A job's host whose nodes do at once what they are told: they join when asked, start workers, clear up. What a test
  * says happens in between.
  */
 
 import { assert } from "../../lib/core/assert.ts";
 import type { SignalName } from "../../lib/core/errors.ts";
 import type { Memory } from "../../lib/rendezvous/ballot.ts";
-import { Coordinator } from "../../lib/rendezvous/coordinator.ts";
-import type {
-  CoordinatorEffect,
-  CoordinatorEvent,
-  CoordinatorOptions,
-} from "../../lib/rendezvous/coordinator_events.ts";
+import type { CoordinatorEvent } from "../../lib/rendezvous/coordinator_events.ts";
+import { Hosting, type HostingEffect, type HostingOptions } from "../../lib/rendezvous/hosting.ts";
 import type { RoundId } from "../../lib/rendezvous/job_record.ts";
 import type { JobOutcome, LocalFailure, Seat } from "../../lib/rendezvous/meeting.ts";
-import type { HostMessage } from "../../lib/rendezvous/message_codec.ts";
+import { type HostMessage, NO_PAST, type Past } from "../../lib/rendezvous/message_codec.ts";
 import type { NodeInfo } from "../../lib/rendezvous/ranks.ts";
 import type { JobSettings } from "../../lib/rendezvous/settings.ts";
 
@@ -48,8 +44,8 @@ export function node(nodeId: string, changes: Partial<NodeInfo> = {}): NodeInfo 
 }
 
 export class ScriptedJob {
-  readonly coordinator: Coordinator;
-  readonly effects: CoordinatorEffect[] = [];
+  readonly hosting: Hosting;
+  readonly effects: HostingEffect[] = [];
   readonly seats = new Map<string, Seat>();
   readonly outcomes = new Map<string, JobOutcome>();
   /** Rounds that were over, by node. */
@@ -67,20 +63,21 @@ export class ScriptedJob {
     settings: Partial<JobSettings>,
     { host = node("a"), reports = false, ...options }:
       & { host?: NodeInfo; reports?: boolean }
-      & Partial<CoordinatorOptions> = {},
+      & Partial<HostingOptions> = {},
   ) {
     this.#reports = reports;
     this.#infos.set(host.nodeId, host);
     for (const { seats, ...round } of options.chain ?? []) {
       for (const nodeId of seats) this.#accept(nodeId, round);
     }
-    this.coordinator = new Coordinator({
+    this.hosting = new Hosting({
       settings: { ...SETTINGS, ...settings },
       selfId: host.nodeId,
       selfAddress: "10.0.0.1",
       fallbackAddress: "127.0.0.1",
       epoch: 1,
-      begun: 0,
+      census: null,
+      standbys: () => [],
       chain: [],
       deadHost: null,
       wasHostLost: false,
@@ -97,7 +94,7 @@ export class ScriptedJob {
     this.#queue.push(event);
     if (this.#queue.length > 1) return;
     for (; this.#queue.length > 0; this.#queue.shift()) {
-      for (const effect of this.coordinator.step(this.#queue[0]!, this.now)) {
+      for (const effect of this.hosting.step(this.#queue[0]!, this.now)) {
         this.effects.push(effect);
         if (effect.kind === "tell") this.#hear(effect.nodeId, effect.message);
         if (effect.kind === "judge-job") this.step({ kind: "judged-job", verdict: new Uint8Array([7]) });
@@ -123,12 +120,13 @@ export class ScriptedJob {
     this.step({ kind: "arrived", nodeId: info.nodeId, address, hostAddress: "10.0.0.1" });
   }
 
-  join(nodeId: string): void {
+  /** `past`: what it knows, beside its memory. */
+  join(nodeId: string, past: Partial<Past> = {}): void {
     const memory = this.#memories.get(nodeId) ?? null;
     this.step({
       kind: "said",
       nodeId,
-      message: { kind: "join", info: this.#infos.get(nodeId)!, memory, isFresh: memory === null },
+      message: { kind: "join", info: this.#infos.get(nodeId)!, ...NO_PAST, memory, ...past },
     });
   }
 
@@ -165,10 +163,10 @@ export class ScriptedJob {
 
   later(ms: number): void {
     const until = this.now + ms;
-    for (let at = this.coordinator.nextWakeup(); at !== undefined && at <= until;) {
+    for (let at = this.hosting.nextWakeup(); at !== undefined && at <= until;) {
       this.now = Math.max(this.now, at);
       this.step({ kind: "wakeup" });
-      at = this.coordinator.nextWakeup();
+      at = this.hosting.nextWakeup();
     }
     this.now = until;
   }

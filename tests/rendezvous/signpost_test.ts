@@ -1,13 +1,15 @@
 /** What becomes of those who come to a port where the job is hosted no more. */
 
 import { assertEquals } from "@std/assert";
+import { Census } from "../../lib/rendezvous/census.ts";
 import { Signpost } from "../../lib/rendezvous/signpost.ts";
 
 Deno.test("Signpost keeps who comes for a moment, and sends all on together", () => {
-  const signpost = new Signpost();
+  const signpost = new Signpost(null);
   assertEquals(signpost.nextWakeup(), undefined);
-  signpost.arrive("b", 0);
-  signpost.arrive("c", 100);
+  signpost.arrive("b", null, 0);
+  signpost.arrive("b", "b:1", 10);
+  signpost.arrive("c", null, 100);
   assertEquals(signpost.wake("h:1", 199), []);
   assertEquals(signpost.nextWakeup(), 200);
   assertEquals(
@@ -18,7 +20,16 @@ Deno.test("Signpost keeps who comes for a moment, and sends all on together", ()
 });
 
 Deno.test("Signpost keeps nobody who can't be told anything", () => {
-  const signpost = new Signpost();
-  signpost.arrive("b", 0);
+  const signpost = new Signpost(null);
+  signpost.arrive("b", null, 0);
   assertEquals(signpost.wake(null, 200), [{ kind: "redirect", nodeId: "b", address: null }]);
+});
+
+Deno.test("Signpost notes who comes before it sends anybody on, and says who took part", () => {
+  const signpost = new Signpost(
+    new Census({ count: 1, nodes: [{ nodeId: "d", address: "d:1" }], dead: ["e"] }),
+  );
+  const change = { kind: "add" as const, nodeId: "b", address: "b:1" };
+  assertEquals(signpost.arrive("b", "b:1", 0), [{ kind: "census", change }]);
+  assertEquals(signpost.others, ["d", "b", "e (gone)", "(agent before) (gone)"]);
 });

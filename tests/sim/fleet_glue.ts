@@ -20,6 +20,7 @@ import {
 } from "../../lib/rendezvous/message_codec.ts";
 import type { NodeInfo } from "../../lib/rendezvous/ranks.ts";
 import { type JobSettings, settingsText } from "../../lib/rendezvous/settings.ts";
+import { addressText } from "../../lib/rendezvous/standby.ts";
 import {
   ACCEPTOR_RANDOM_BYTES,
   type AcceptorEffect,
@@ -80,7 +81,8 @@ export class SimFleet {
   readonly #node: FleetNode;
   readonly #loop: SimLoop<FleetEvent, FleetEffect>;
   #server: Server | null = null;
-  #signposts: readonly Server[] = [];
+  readonly #signposts: Server[] = [];
+  readonly #strays = new Map<string, string>();
   #link: Link | null = null;
   #herald: { readonly links: Set<Link>; isClosed: boolean } | null = null;
   #hosting: Hosting | null = null;
@@ -254,17 +256,29 @@ export class SimFleet {
     };
     const server: Server = this.#server = new Server(this.#parts, self, port, (event, pipe) => {
       if (isHost() || event.kind === "outranked") this.#onServerEvent(event, pipe);
-      else if (event.kind === "joined") this.#loop.post({ kind: "strayed", nodeId: event.peer.nodeId });
+      else this.#onStray(event, pipe);
     });
     port.serve((pipe) => server.adopt(pipe));
+  }
+
+  #onStray(event: AcceptorEffect, pipe: Pipe | undefined): void {
+    if (event.kind === "joined") {
+      const { nodeId } = event.peer;
+      this.#strays.set(nodeId, pipe!.sides[0].process.machine);
+      return this.#loop.post({ kind: "strayed", nodeId, address: null });
+    }
+    if (event.kind !== "message") return;
+    const { nodeId, message } = event;
+    const machine = this.#strays.get(nodeId), said = decodeNodeMessage(message);
+    // Others had a session with the host that this node was until now.
+    if (machine === undefined || said?.kind !== "join" || said.info.standbyPort === null) return;
+    this.#loop.post({ kind: "strayed", nodeId, address: addressText(machine, said.info.standbyPort) });
   }
 
   #stepDown(): void {
     this.#closeHerald();
     const server = this.#server!;
-    const [first, ...others] = this.#signposts;
-    for (const other of others) other.close();
-    this.#signposts = first === undefined ? [server] : [first, server];
+    this.#signposts.push(server);
     this.#server = null;
     this.#hosting = null;
     this.#guests.clear();

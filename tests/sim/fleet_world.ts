@@ -43,7 +43,7 @@ export class FleetWorld {
   readonly #tally: FleetTally;
   readonly #onLine: (line: string) => void;
   /** What the endpoint's machine keeps of the job, also when its launcher is killed. */
-  readonly #disk = { count: 0, nodes: new Map<string, KnownNode>() };
+  readonly #disk = { count: 0, nodes: new Map<string, KnownNode>(), dead: new Set<string>() };
   #machines = 0;
   #lastPort = 50_000;
   #areFaultsOver = false;
@@ -121,7 +121,7 @@ export class FleetWorld {
         stopMs: shutdownTimeoutMs + GROUP_GRACE_MS + KILL_WAIT_MS,
         openPort: () => assertDefined(this.#network.listen(process, ++this.#lastPort) ?? undefined),
         ...{ process, network: this.#network, prng: this.#prng.split(), settings, info, heartbeat, port },
-        begun: { count: this.#disk.count, nodes: [...this.#disk.nodes.values()] },
+        begun: { count: this.#disk.count, nodes: [...this.#disk.nodes.values()], dead: [...this.#disk.dead] },
         onCensus: (change) => this.#write(change),
         endpoints: [`10.0.0.1:${PORT}`],
         hostings: this.#hostings,
@@ -140,14 +140,14 @@ export class FleetWorld {
   }
 
   #write(change: CensusChange): void {
-    const { nodes } = this.#disk;
+    const { nodes, dead } = this.#disk;
+    if (change.kind === "add") nodes.set(change.nodeId, change);
+    if (change.kind === "remove" || change.kind === "dead") nodes.delete(change.nodeId);
+    if (change.kind === "dead") dead.add(change.nodeId);
+    if (change.kind === "begin" || change.kind === "formed" || change.kind === "clear") dead.clear();
     if (change.kind === "begin") this.#disk.count = change.count;
-    else if (change.kind === "add") nodes.set(change.nodeId, change);
-    else if (change.kind === "remove") nodes.delete(change.nodeId);
-    else {
-      nodes.clear();
-      this.#disk.count = 0;
-    }
+    if (change.kind === "clear") this.#disk.count = 0;
+    if (change.kind === "clear") nodes.clear();
   }
 
   #say(line: string): void {

@@ -10,7 +10,7 @@ type State =
   /** It has told the host that nothing of the round is alive, and waits to hear what comes next. */
   | { readonly kind: "cleared" };
 
-export class ElectedAgent {
+export class NodeAgent {
   #state: State = { kind: "idle" };
   #wasSeated = false;
 
