@@ -249,7 +249,7 @@ export class Fleet implements Meeting {
       ...{ port, secret, meeting, self: this.#identity(0, "") },
       epoch: () => this.#node?.epoch ?? epoch,
       onEvent: (event, control) => this.#onServerEvent(event, control),
-      onStray: (nodeId, address) => this.#loop.post({ kind: "strayed", nodeId, address }),
+      onStray: (node, isFresh) => this.#loop.post({ kind: "strayed", ...node, isFresh }),
       onWrite: (key) => isTorchruns(key) ? queueMicrotask(() => this.#shareAsHost()) : undefined,
       onLog: (line) => say("notice", line),
     });

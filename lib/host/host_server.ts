@@ -5,6 +5,7 @@
 
 import { MessageError } from "../core/json_fields.ts";
 import type { MeetingPlan } from "../options/launch_plan.ts";
+import type { KnownNode } from "../rendezvous/census.ts";
 import { decodeNodeMessage, encodeHostMessage } from "../rendezvous/message_codec.ts";
 import { addressText } from "../rendezvous/standby.ts";
 import { type ControlIdentity, isViewer } from "../store/control_identity.ts";
@@ -25,8 +26,8 @@ export interface HostServerOptions {
   readonly secret: ControlSecret | null;
   readonly meeting: MeetingPlan;
   readonly onEvent: (event: ControlServerEvent, control: ControlServer) => void;
-  /** A node came to the signpost; `address`: where it could host, null: nowhere, or it has not said so. */
-  readonly onStray: (nodeId: string, address: string | null) => void;
+  /** A node came to the signpost (`FleetEvent`, "strayed"). */
+  readonly onStray: (node: KnownNode, isFresh: boolean) => void;
   readonly onWrite: (key: Key) => void;
   /** One line for each connection that is turned away. */
   readonly onLog: (line: string) => void;
@@ -83,7 +84,7 @@ export class HostServer {
     const { nodeId } = event.peer;
     if (isViewer(nodeId)) return this.control.end(nodeId);
     this.#strays.set(nodeId, this.control.addressesOf(event.connection).remote);
-    this.#options.onStray(nodeId, null);
+    this.#options.onStray({ nodeId, address: null }, false);
   }
 
   #hearStray(nodeId: string, message: ControlMessage): void {
@@ -91,7 +92,8 @@ export class HostServer {
     try {
       const said = decodeNodeMessage(message);
       if (address === undefined || said?.kind !== "join" || said.info.standbyPort === null) return;
-      this.#options.onStray(nodeId, addressText(said.info.address ?? address, said.info.standbyPort));
+      const place = addressText(said.info.address ?? address, said.info.standbyPort);
+      this.#options.onStray({ nodeId, address: place }, said.isFresh);
     } catch (error) {
       if (!(error instanceof MessageError)) throw error;
       this.control.end(nodeId);

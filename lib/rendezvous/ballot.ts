@@ -141,15 +141,17 @@ export class Ballot {
     return right;
   }
 
-  /** Proposes a round to its nodes and to whoever of those who are `ready` has a vote: they are to accept it. */
-  propose(proposal: JobRecord, ready: readonly string[]): readonly string[] {
+  /**
+   * Proposes a round to its nodes and to whoever of those who are `ready` has a vote: they are to accept it. `bindsAll`: so
+   * are all others who are ready, since the right comes from their being here.
+   */
+  propose(proposal: JobRecord, ready: readonly string[], bindsAll: boolean): readonly string[] {
     this.#proposal = proposal;
     this.#asked.clear();
     this.#accepted.clear();
     for (const nodeId of proposal.seats) this.#asked.add(nodeId);
     if (!this.#options.isOn) return [];
-    // Who begins the job anew binds all who took part before: they have no other place to go then.
-    const voters = this.#chain.length === 0
+    const voters = bindsAll
       ? ready
       : ready.filter((nodeId) => this.#chain.some((base) => this.#hasVote(nodeId, base)));
     for (const nodeId of voters) this.#asked.add(nodeId);

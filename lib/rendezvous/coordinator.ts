@@ -21,7 +21,7 @@ import { seatsOf } from "./ranks.ts";
 import { Round } from "./round.ts";
 import { decideRoundEnd, FreeRounds } from "./round_end.ts";
 import { roundSize } from "./settings.ts";
-import { clip, hostLostText, nodesText, STAYS_AS_HOST, waitingForNodes, waitingForSeat } from "./texts.ts";
+import { clip, hostLostText, nodesText, STAYS_AS_HOST } from "./texts.ts";
 
 /** How often those who wait are told what has changed. */
 const PROGRESS_MS = 1_000;
@@ -39,7 +39,8 @@ export class Coordinator {
   readonly #deadlines = new Deadlines<DeadlineName>();
   #round: Round | null = null;
   readonly #freeRounds = new FreeRounds();
-  #jobStop: SignalName | null = null;
+  /** How the job is to end on all nodes, once nothing of its round is left. */
+  #jobStop: JobOutcome | null = null;
   #effects: CoordinatorEffect[] = [];
 
   constructor(options: CoordinatorOptions) {
@@ -95,10 +96,7 @@ export class Coordinator {
 
   #hear(nodeId: string, message: NodeMessage, now: InstantMs): void {
     const round = this.#round, { settings } = this.#options;
-    if (message.kind === "join") {
-      this.#gathering.join(nodeId, message);
-      return this.#onJoin(nodeId, now);
-    }
+    if (message.kind === "join") return this.#onJoin(nodeId, message, now);
     if (message.kind === "leave") return this.#onLeave(nodeId, message, now);
     if (message.kind === "accepted") {
       this.#gathering.accept(nodeId, message.proposal);
@@ -131,7 +129,8 @@ export class Coordinator {
     }
   }
 
-  #onJoin(nodeId: string, now: InstantMs): void {
+  #onJoin(nodeId: string, message: Extract<NodeMessage, { kind: "join" }>, now: InstantMs): void {
+    this.#gathering.join(nodeId, message);
     const round = this.#round;
     if (round === null) return this.#tryForm(now);
     if (!round.has(nodeId)) this.#welcome(round, nodeId, now);
@@ -154,18 +153,25 @@ export class Coordinator {
   ): void {
     const round = this.#round;
     this.#members.leave(nodeId, signal);
-    if (scope === "job") this.#jobStop ??= signal;
-    const what = scope === "job" ? `stopped the job (${signal})` : `leaves the job (${signal})`;
-    if (round !== null && round.has(nodeId)) {
-      this.#endRound(round, `${this.#members.nameOf(nodeId)} ${what}`, now);
+    const name = this.#members.nameOf(nodeId);
+    if (scope === "job" && this.#jobStop === null) this.#stopJob(signal, name);
+    if (round !== null && (scope === "job" || round.has(nodeId))) {
+      const what = scope === "job" ? `stopped the job (${signal})` : `leaves the job (${signal})`;
+      this.#endRound(round, `${name} ${what}`, now);
       this.#whenCleared(round, now);
-    } else if (scope === "job" && round !== null) {
-      this.#endRound(round, `${this.#members.nameOf(nodeId)} ${what}`, now);
     }
     if (this.#round !== null || this.#farewell.hasBegun) return;
-    if (this.#jobStop !== null) return this.#end(stoppedBy(this.#jobStop), now);
+    if (this.#jobStop !== null) return this.#end(this.#jobStop, now);
     this.#withoutMembers(now);
     this.#noteProgress(now);
+  }
+
+  /** All know it at once: nobody may go on with the job if its host is lost before the end. */
+  #stopJob(signal: SignalName, name: string): void {
+    const { selfId, settings: { nodesMax } } = this.#options;
+    this.#jobStop = stoppedBy(signal, nodesMax === 1 ? null : name);
+    const others = this.#members.ids.filter((nodeId) => nodeId !== selfId);
+    for (const nodeId of others) this.#tell(nodeId, { kind: "stopping", signal });
   }
 
   #onGone({ nodeId, text, quietMs }: Extract<CoordinatorEvent, { kind: "gone" }>, now: InstantMs): void {
@@ -260,7 +266,7 @@ export class Coordinator {
   #unplace(round: Round, now: InstantMs): void {
     for (const nodeId of round.present) this.#members.setReady(nodeId);
     this.#round = null;
-    if (this.#jobStop !== null) return this.#end(stoppedBy(this.#jobStop), now);
+    if (this.#jobStop !== null) return this.#end(this.#jobStop, now);
     this.#deadlines.set("join", now + this.#options.settings.joinMs);
     this.#tryForm(now);
   }
@@ -304,7 +310,7 @@ export class Coordinator {
       freeRounds: this.#freeRounds,
     }, now);
     if (next.kind === "end") return this.#end(next.outcome, now);
-    if (next.kind === "stopped") return this.#end(stoppedBy(assertDefined(this.#jobStop ?? undefined)), now);
+    if (next.kind === "stopped") return this.#end(assertDefined(this.#jobStop ?? undefined), now);
     if (next.costsRestart) this.#effects.push(this.#gathering.addRestart());
     this.#deadlines.set("join", now + settings.joinMs);
     for (const nodeId of round.present) {
@@ -339,17 +345,18 @@ export class Coordinator {
   #onDeadline(name: DeadlineName, now: InstantMs): void {
     const { settings } = this.#options;
     switch (name) {
-      case "join": {
-        const text = `Waited ${durationText(settings.joinMs)} ${this.#gathering.waitingText}`;
-        return this.#end(failedWith(EXIT_CODES.workerFailed, text), now);
-      }
+      case "join":
       case "lastCall": {
+        // Both may be due after a time in which this process did not run.
+        if (!this.isForming) return;
         this.#gathering.endLastCall();
         const { forming } = this.#gathering.decide(now);
         // Those who are here are waited for all the same: their workers may be alive.
         const isTime = forming.kind === "form" || forming.kind === "wait" && forming.lastCall === "first";
-        if (this.#round === null && isTime) this.#form(forming.size, now);
-        return;
+        if (isTime) return this.#form(forming.size, now);
+        if (name === "lastCall") return;
+        const text = `Waited ${durationText(settings.joinMs)} ${this.#gathering.waitingText}`;
+        return this.#end(failedWith(EXIT_CODES.workerFailed, text), now);
       }
       case "right":
         return this.#tryForm(now);
@@ -377,11 +384,7 @@ export class Coordinator {
   #tellWaiting(nodeId: string, now: InstantMs): void {
     const until = this.#deadlines.get("lastCall") ?? this.#deadlines.get("join");
     const leftMs = until === undefined ? null : Math.max(0, Math.round(until - now));
-    const { settings } = this.#options;
-    const present = this.#members.ready.length;
-    const waiting = this.#round === null
-      ? waitingForNodes(this.#gathering.waitingText, { present, leftMs, settings })
-      : waitingForSeat(this.#round.seats.length, settings);
+    const waiting = this.#gathering.waiting(this.#round?.seats.length ?? null, leftMs);
     this.#tell(nodeId, { kind: "waiting", waiting });
   }
 

@@ -312,6 +312,7 @@ export class ElectedNode {
   }
 
   #hear(message: HostMessage, now: InstantMs): void {
+    if (message.kind === "stopping") this.#leaving ??= { signal: message.signal, scope: "job" };
     if (!isNews(message)) return;
     if (message.kind !== "job-over") {
       this.#news(message);

@@ -1,6 +1,6 @@
 /** What a node of a fleet hears and what it has done: the seam to its agent, its sessions and its port. */
 
-import type { Begun } from "./census.ts";
+import type { Begun, KnownNode } from "./census.ts";
 import type { CoordinatorEvent } from "./coordinator_events.ts";
 import type { HostingEffect } from "./hosting.ts";
 import type { MeetingNews, MeetingRequest } from "./meeting.ts";
@@ -43,9 +43,9 @@ export type FleetEvent =
   | Exclude<CoordinatorEvent, { kind: "start" | "wakeup" | "held" }>
   /**
    * Somebody has a session at a port where this node hosted before (`step-down`). `address`: where it could host itself;
-   * null: nowhere, or it has not said so yet.
+   * null: nowhere, or it has not said so yet. `isFresh`: it was started since it was here before.
    */
-  | { readonly kind: "strayed"; readonly nodeId: string; readonly address: string | null }
+  | ({ readonly kind: "strayed"; readonly isFresh: boolean } & KnownNode)
   /** Somebody knows a later host of the job. */
   | { readonly kind: "outranked"; readonly epoch: number; readonly hostAddress: string }
   /** As a guest, of its host; `epoch` 0: it hosts the job no more, and can only say who does (`standbys`). */

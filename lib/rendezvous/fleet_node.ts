@@ -95,7 +95,7 @@ export class FleetNode {
         this.#toHosting(event, now);
         break;
       case "strayed":
-        this.#effects.push(...this.#signpost.arrive(event.nodeId, event.address, now));
+        this.#effects.push(...this.#signpost.arrive(event, event.isFresh, now));
         break;
       case "outranked":
         if (this.#role !== "host" || this.#hasLeft) break;
@@ -283,6 +283,9 @@ export class FleetNode {
       case "propose":
         this.#succession.accept(message);
         return this.#tellHost({ kind: "accepted", proposal: message.proposal }, now);
+      case "stopping":
+        this.#leaving ??= { signal: message.signal, scope: "job" };
+        return;
       case "job-over":
         return this.#endJob(message.outcome);
       default:

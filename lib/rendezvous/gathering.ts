@@ -8,12 +8,13 @@ import { Ballot, type Right } from "./ballot.ts";
 import type { CoordinatorEffect, CoordinatorOptions } from "./coordinator_events.ts";
 import { decideForming, type Forming } from "./forming.ts";
 import { formedNumber, type JobRecord, type RoundId } from "./job_record.ts";
+import type { Waiting } from "./meeting.ts";
 import type { Members } from "./members.ts";
 import type { NodeMessage } from "./message_codec.ts";
 import { doubleNodeRanks, firstNodes, type NodeInfo, orderNodes } from "./ranks.ts";
 import type { Round } from "./round.ts";
 import { tellProposal } from "./standby.ts";
-import { doubleRankText, waitingText } from "./texts.ts";
+import { doubleRankText, waitingForNodes, waitingForSeat, waitingText } from "./texts.ts";
 
 export interface Proposal {
   readonly round: number;
@@ -36,6 +37,8 @@ export class Gathering {
   #isTakeover: boolean;
   /** Those who were ready at the last decision don't give the right to form a round. */
   #lacksRight = false;
+  /** The right to form a round comes from who is here, not from votes. */
+  #bindsAll = false;
   /** From the node where the job was begun: who took part. */
   #told: { readonly by: string; readonly everybody: readonly string[] } | null = null;
   /** Until then nodes of which nothing is heard may still run the last round. */
@@ -77,6 +80,13 @@ export class Gathering {
     const ahead = ready.filter(({ nodeId }) => !this.#ballot.isEligible(nodeId));
     const others = { ahead, heldBy: this.#heldBy };
     return waitingText(this.eligible, { before, lacksRight, ...others }, this.#options.settings);
+  }
+
+  /** For those who wait: beside a round of `seated` nodes, or (null) for the next, `leftMs` at most. */
+  waiting(seated: number | null, leftMs: number | null): Waiting {
+    const { settings } = this.#options;
+    if (seated !== null) return waitingForSeat(seated, settings);
+    return waitingForNodes(this.waitingText, { present: this.#members.ready.length, leftMs, settings });
   }
 
   /** Those who wait for a round and may have a seat in it. */
@@ -137,6 +147,8 @@ export class Gathering {
     if (this.#heldBy.length > 0) return { kind: "refused" };
     if (now < this.#closedUntil) return { kind: "later", at: this.#closedUntil };
     const right = this.#ballot.right(ids, this.#members.pending, now);
+    // Who begins the job has nobody's vote either.
+    this.#bindsAll = right.kind !== "granted" || this.#record.seats.length === 0;
     return right.kind === "granted" || !this.#areTooFewElsewhere(ids) ? right : { kind: "granted" };
   }
 
@@ -176,7 +188,7 @@ export class Gathering {
     const epoch = formedNumber(chain.at(-1) ?? null, begun);
     const record = { epoch, round, hostId, restarts: this.#record.restarts, seats };
     const able = this.#members.standbys(before.length === 0 ? seats : before);
-    const nodeIds = this.#ballot.propose(record, ready.map(({ nodeId }) => nodeId));
+    const nodeIds = this.#ballot.propose(record, ready.map(({ nodeId }) => nodeId), this.#bindsAll);
     const [double] = doubleNodeRanks(nodes);
     const warnings: CoordinatorEffect[] = double === undefined
       ? []

@@ -60,6 +60,8 @@ export type HostMessage =
   | { readonly kind: "standbys"; readonly standbys: readonly Standby[] }
   /** For those who may have to: what the job has come to. */
   | { readonly kind: "record"; readonly record: JobRecord; readonly standing: Standing }
+  /** Somebody has stopped the job for all: whatever becomes of its host, it does not go on. */
+  | { readonly kind: "stopping"; readonly signal: SignalName }
   /**
    * A round that begins if all accept it, answered by `accepted`. `bases`: the rounds whose nodes give the right to it;
    * `record`: all of it, for those who may have to take over; null for the others.
@@ -73,7 +75,7 @@ export type HostMessage =
 
 /** Whether it is for the node's agent; all else is for the node itself, which may have to take the job over. */
 export function isNews(message: HostMessage): message is MeetingNews {
-  return message.kind !== "standbys" && message.kind !== "record" && message.kind !== "propose";
+  return !["standbys", "record", "propose", "stopping"].includes(message.kind);
 }
 
 /** torchrun's agents take part: from now on the nodes meet by their record, in the host's store. The host's last word. */
@@ -103,6 +105,7 @@ const HOST_TYPES: Readonly<Record<(HostMessage | ShareMessage)["kind"], number>>
   "record": 40,
   "share": 41,
   "propose": 42,
+  "stopping": 43,
 };
 
 export function encodeNodeMessage(message: NodeMessage): Message {
@@ -196,6 +199,8 @@ export function decodeHostMessage({ type, payload }: Message): HostMessage | Sha
         record: recordOf(fields.object("record")),
         standing: fields.oneOf("standing", ["running", "over", "left"]),
       };
+    case "stopping":
+      return { kind, signal: signalOf(fields) };
     case "share":
       return { kind };
     case "propose": {

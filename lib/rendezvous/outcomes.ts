@@ -11,8 +11,10 @@ export function succeededAfter(restarts: number): JobOutcome {
   return { code: EXIT_CODES.success, level: "notice", text, verdict: null };
 }
 
-export function stoppedBy(signal: SignalName): JobOutcome {
-  return { code: exitCodeOfSignal(signal), level: "notice", text: `Stopped by ${signal}`, verdict: null };
+/** `by`: "Node a", for a job that ends on all nodes for a signal to one of them; null: this node got it. */
+export function stoppedBy(signal: SignalName, by: string | null = null): JobOutcome {
+  const text = by === null ? `Stopped by ${signal}` : `Stopped by ${signal} (${by})`;
+  return { code: exitCodeOfSignal(signal), level: "notice", text, verdict: null };
 }
 
 /** `text` is null where it has been said. */

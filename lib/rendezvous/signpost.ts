@@ -4,7 +4,7 @@
  */
 
 import type { InstantMs } from "../core/time.ts";
-import type { Census } from "./census.ts";
+import type { Census, KnownNode } from "./census.ts";
 import type { FleetEffect } from "./fleet_events.ts";
 
 type Effect = Extract<FleetEffect, { kind: "redirect" | "census" }>;
@@ -31,11 +31,11 @@ export class Signpost {
     return this.#census?.everybody ?? null;
   }
 
-  /** A node has come; `address`: where it could host, null: nowhere, or it has not said yet. */
-  arrive(nodeId: string, address: string | null, now: InstantMs): Effect[] {
-    this.#strays.add(nodeId);
+  /** A node has come (`FleetEvent`, "strayed"). */
+  arrive(node: KnownNode, isFresh: boolean, now: InstantMs): Effect[] {
+    this.#strays.add(node.nodeId);
     this.#showAt ??= now + KEPT_MS;
-    const changes = this.#census?.add({ nodeId, address }, false) ?? [];
+    const changes = this.#census?.add(node, isFresh) ?? [];
     return changes.map((change) => ({ kind: "census", change }));
   }
 

@@ -30,7 +30,7 @@ function host(seats: string): Ballot {
   });
   for (const nodeId of seats) ballot.hear(nodeId, null);
   const proposal = record(seats);
-  assertEquals(ballot.propose(proposal, [...seats]), [...seats]);
+  assertEquals(ballot.propose(proposal, [...seats], true), [...seats]);
   for (const nodeId of seats) {
     assertEquals(ballot.settle(), null, "not before all have accepted");
     ballot.accept(nodeId, proposal);
@@ -119,7 +119,7 @@ Deno.test("Who begins the job anew has seats for those who took part before, and
     // Where it was never begun before, b and c know more than this host.
     assertEquals([ballot.isEligible("b"), right(ballot, "ab")], [begun === 1, "granted"]);
     const proposal = record("ab", { epoch: formedNumber(null, begun) });
-    assertEquals(ballot.propose(proposal, [..."abc"]), [..."abc"]);
+    assertEquals(ballot.propose(proposal, [..."abc"], true), [..."abc"]);
     for (const nodeId of "abc") {
       assertEquals(ballot.settle(), null);
       ballot.accept(nodeId, proposal);
@@ -146,9 +146,9 @@ Deno.test("A node that has accepted a later round has neither vote nor seat with
 Deno.test("Who accepted what its host has given up is bound by nothing", () => {
   const base = record("abc");
   const ballot = host("abc");
-  ballot.propose(record("ab", { round: 1 }), ["a", "b"]);
+  ballot.propose(record("ab", { round: 1 }), ["a", "b"], false);
   ballot.accept("b", record("ab", { round: 1 }));
-  ballot.propose(record("ac", { round: 2 }), ["a", "c"]);
+  ballot.propose(record("ac", { round: 2 }), ["a", "c"], false);
   ballot.lose("b", false, 0);
   ballot.hear("b", since(base, record("ab", { round: 1 })));
   assertEquals([ballot.isEligible("b"), right(ballot, "ab")], [true, "granted"]);
@@ -156,7 +156,7 @@ Deno.test("Who accepted what its host has given up is bound by nothing", () => {
 
 Deno.test("Somebody else's election needs no votes", () => {
   const ballot = heir(record("abcde"), "e", { isOn: false });
-  assertEquals([right(ballot, "e"), ballot.propose(record("e"), ["e"])], ["granted", []]);
+  assertEquals([right(ballot, "e"), ballot.propose(record("e"), ["e"], true)], ["granted", []]);
   assertEquals(ballot.settle()?.seats, ["e"]);
 });
 
@@ -194,7 +194,7 @@ function history(seed: number): void {
     const proposal = {
       ...{ epoch: formedNumber(tip), round: tip.round + 1, restarts: 0, hostId: selfId, seats },
     };
-    for (const nodeId of ballot.propose(proposal, ready)) {
+    for (const nodeId of ballot.propose(proposal, ready, false)) {
       if (nodeId !== selfId && prng.chance(1, 6)) continue;
       ballot.accept(nodeId, proposal);
       memories.set(nodeId, { first, latest: proposal });

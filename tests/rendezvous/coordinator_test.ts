@@ -621,3 +621,12 @@ Deno.test("A job that is stopped while a round's store is being opened ends for 
   job.step({ kind: "said", nodeId: "b", message: { kind: "leave", signal: "SIGINT", scope: "job" } });
   assertEquals(job.code("b"), 130);
 });
+
+Deno.test("A host that was frozen until its join time was over begins with those who are there", () => {
+  const job = new ScriptedJob({ nodesMin: 2, nodesMax: 3, joinMs: 10_000, lastCallMs: 5_000 });
+  job.now = 5_000;
+  job.come("b");
+  job.now = 60_000;
+  job.step({ kind: "wakeup" });
+  assertEquals([job.world, job.code("a"), job.code("b")], ["ab", undefined, undefined]);
+});

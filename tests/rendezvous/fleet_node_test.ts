@@ -272,7 +272,7 @@ Deno.test("Who comes where the job was hosted is sent to where it is, also by a 
   step({ kind: "outranked", epoch: 8, hostAddress: "10.0.0.2:40000" });
   const redirects = (now: number) =>
     [
-      ...step.machine.step({ kind: "strayed", nodeId: "c", address: null }, now),
+      ...step.machine.step({ kind: "strayed", nodeId: "c", address: null, isFresh: false }, now),
       ...step.machine.step({ kind: "wakeup" }, now + 200),
     ]
       .flatMap((effect) => (effect.kind === "redirect" ? [effect.address] : []));
@@ -322,4 +322,21 @@ Deno.test("A host that was told to leave and yields says so to the other host, a
     effect.kind === "news" && effect.news.kind === "job-over" ? [effect.news.outcome.code] : []
   );
   assertEquals(codes, [143]);
+});
+
+Deno.test("Nobody goes on with a job that was stopped, if its host is lost before the end", () => {
+  const step = standby();
+  step({ kind: "heard", message: { kind: "stopping", signal: "SIGINT" } });
+  step({
+    kind: "heard",
+    message: { kind: "round-over", round: 0, text: "a stopped it", needsReport: false },
+  });
+  const effects = step(
+    { kind: "link-ended", end: { kind: "dead", text: "it went" } },
+    { kind: "request", request: { kind: "cleared", round: 0, report: null } },
+  );
+  const codes = effects.flatMap((effect) =>
+    effect.kind === "news" && effect.news.kind === "job-over" ? [effect.news.outcome.code] : []
+  );
+  assertEquals(codes, [130]);
 });

@@ -193,6 +193,23 @@ Deno.test("A host that has lost nearly all goes on where those are too few to ha
   assertEquals([job.world, job.restarts], ["axyz", 1]);
 });
 
+Deno.test("Who goes on without votes binds all who are there, also those who get no seat", () => {
+  const job = counted(3, 3, "bc");
+  job.come(...able("xyz"));
+  job.stuck.add("a");
+  for (const nodeId of "bc") job.gone(nodeId);
+  job.stuck.delete("a");
+  job.clear("a");
+  assertEquals(job.world, "axy");
+  const asked = job.effects.flatMap((effect) =>
+    effect.kind === "tell" && effect.message.kind === "propose" && effect.message.proposal.round === 1
+      ? [effect.nodeId]
+      : []
+  );
+  // With b and c, from which it would hear of another host, z would be enough.
+  assertEquals(asked.sort(), ["a", "x", "y", "z"]);
+});
+
 Deno.test("A host that has lost enough to go on without it waits, also if they are gone by now", () => {
   const job = counted(3, 5, "bcde");
   job.stuck.add("a");

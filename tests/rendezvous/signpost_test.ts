@@ -7,9 +7,9 @@ import { Signpost } from "../../lib/rendezvous/signpost.ts";
 Deno.test("Signpost keeps who comes for a moment, and sends all on together", () => {
   const signpost = new Signpost(null);
   assertEquals(signpost.nextWakeup(), undefined);
-  signpost.arrive("b", null, 0);
-  signpost.arrive("b", "b:1", 10);
-  signpost.arrive("c", null, 100);
+  signpost.arrive({ nodeId: "b", address: null }, false, 0);
+  signpost.arrive({ nodeId: "b", address: "b:1" }, false, 10);
+  signpost.arrive({ nodeId: "c", address: null }, false, 100);
   assertEquals(signpost.wake("h:1", 199), []);
   assertEquals(signpost.nextWakeup(), 200);
   assertEquals(
@@ -21,7 +21,7 @@ Deno.test("Signpost keeps who comes for a moment, and sends all on together", ()
 
 Deno.test("Signpost keeps nobody who can't be told anything", () => {
   const signpost = new Signpost(null);
-  signpost.arrive("b", null, 0);
+  signpost.arrive({ nodeId: "b", address: null }, false, 0);
   assertEquals(signpost.wake(null, 200), [{ kind: "redirect", nodeId: "b", address: null }]);
 });
 
@@ -30,6 +30,10 @@ Deno.test("Signpost notes who comes before it sends anybody on, and says who too
     new Census({ count: 1, nodes: [{ nodeId: "d", address: "d:1" }], dead: ["e"] }),
   );
   const change = { kind: "add" as const, nodeId: "b", address: "b:1" };
-  assertEquals(signpost.arrive("b", "b:1", 0), [{ kind: "census", change }]);
+  assertEquals(signpost.arrive({ nodeId: "b", address: "b:1" }, false, 0), [{ kind: "census", change }]);
   assertEquals(signpost.others, ["d", "b", "e (gone)", "(agent before) (gone)"]);
+  // Another agent under a name that is known.
+  signpost.arrive({ nodeId: "d", address: null }, false, 100);
+  signpost.arrive({ nodeId: "d", address: "d:2" }, true, 101);
+  assertEquals(signpost.others?.filter((nodeId) => nodeId.startsWith("d")), ["d", "d (gone)"]);
 });

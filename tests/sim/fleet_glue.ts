@@ -265,14 +265,15 @@ export class SimFleet {
     if (event.kind === "joined") {
       const { nodeId } = event.peer;
       this.#strays.set(nodeId, pipe!.sides[0].process.machine);
-      return this.#loop.post({ kind: "strayed", nodeId, address: null });
+      return this.#loop.post({ kind: "strayed", nodeId, address: null, isFresh: false });
     }
     if (event.kind !== "message") return;
     const { nodeId, message } = event;
     const machine = this.#strays.get(nodeId), said = decodeNodeMessage(message);
     // Others had a session with the host that this node was until now.
     if (machine === undefined || said?.kind !== "join" || said.info.standbyPort === null) return;
-    this.#loop.post({ kind: "strayed", nodeId, address: addressText(machine, said.info.standbyPort) });
+    const { info: { standbyPort }, isFresh } = said;
+    this.#loop.post({ kind: "strayed", nodeId, address: addressText(machine, standbyPort), isFresh });
   }
 
   #stepDown(): void {
