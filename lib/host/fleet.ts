@@ -33,7 +33,7 @@ import {
   type ControlServer,
   type ControlServerEvent,
 } from "./control_link.ts";
-import { type FleetHooks, torchrunSign } from "./fleet_hooks.ts";
+import type { FleetHooks } from "./fleet_hooks.ts";
 import type { FleetElection } from "./fleet_election.ts";
 import { FleetPort, isClosed } from "./fleet_port.ts";
 import { Herald } from "./herald.ts";
@@ -240,17 +240,16 @@ export class Fleet implements Meeting {
   // As the host.
 
   #serve(epoch: number): void {
-    this.#parts.hooks?.onHost();
-    const { secret, say, meeting } = this.#parts;
+    const { secret, say, meeting, hooks } = this.#parts;
+    hooks?.onHost();
     const port = this.#port;
     if (port === null) throw new SystemError("Cannot host the job: this node has no port for it");
-    const isTorchruns = torchrunSign(this.#settings.jobId, meeting.backend === "static");
     this.#host = new HostServer({
       ...{ port, secret, meeting, self: this.#identity(0, "") },
       epoch: () => this.#node?.epoch ?? epoch,
       onEvent: (event, control) => this.#onServerEvent(event, control),
       onStray: (node, isFresh) => this.#loop.post({ kind: "strayed", ...node, isFresh }),
-      onWrite: (key) => isTorchruns(key) ? queueMicrotask(() => this.#shareAsHost()) : undefined,
+      onWrite: (key) => hooks?.isSign(key) ? queueMicrotask(() => this.#shareAsHost()) : undefined,
       onLog: (line) => say("notice", line),
     });
   }

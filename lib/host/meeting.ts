@@ -50,9 +50,8 @@ export async function openMeeting(parts: MeetingParts): Promise<Meeting> {
     return await openLegacyMeeting(parts, parts.plan.meeting);
   }
   if (isSecret(parts.plan.meeting)) {
-    // torchrun's agents can't prove anything: who writes a record as they do may be anybody.
-    const { openFleetMeeting } = await import("./open_fleet.ts");
-    return await openFleetMeeting(parts, parts.plan.meeting, null);
+    const { openSecretMeeting } = await import("./secret_meeting.ts");
+    return await openSecretMeeting(parts, parts.plan.meeting);
   }
   const { openSwitchingMeeting } = await import("./switching_meeting.ts");
   return await openSwitchingMeeting(parts, parts.plan.meeting);

@@ -23,7 +23,7 @@ export interface ServingOptions {
   readonly limits?: Partial<StoreLimits>;
   /** Takes the connections of our own agents; without it they are closed. It outlives the store. */
   readonly control?: ControlServer;
-  /** Told of every key that a SET or COMPARE_SET was for: torchrun's agents show themselves so. */
+  /** Told of every key that a SET, COMPARE_SET or ADD was for: torchrun's agents show themselves so. */
   readonly onWrite?: (key: Key) => void;
   /** One line without newline for each connection that is refused or closed by the server. */
   readonly onLog?: (line: string) => void;

@@ -7,7 +7,7 @@
 import type { MeetingPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
 import type { JobStatus, StatusRequest } from "../view/status.ts";
-import type { FleetHooks, SharedPlace } from "./fleet_hooks.ts";
+import { type FleetHooks, type SharedPlace, torchrunSign } from "./fleet_hooks.ts";
 import { openFleetMeeting } from "./open_fleet.ts";
 import { addressTowards, fallbackAddress } from "./local_addresses.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
@@ -86,6 +86,7 @@ class SwitchingMeeting implements Meeting {
 
   get hooks(): FleetHooks {
     return {
+      isSign: torchrunSign(this.#parts.plan.jobId, this.#plan, () => this.#before.rounds > 0),
       onShared: (place) => this.#onShared(place, TORCHRUN_JOINS),
       onHost: () => {
         this.#hasHost = true;

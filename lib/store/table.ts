@@ -175,6 +175,7 @@ export class Table {
   add(key: Span, delta: Int64): Int64 {
     const sum = this.#count(key, delta);
     this.#wakeAll(key);
+    this.#onWrite?.(spanText(key));
     return sum;
   }
 

@@ -15,15 +15,20 @@ socketTest(
         const options = ["--nnodes=2", "--rdzv-id=guarded", `--job-secret-file=${secretPath}`];
         const nodes = [start(options, "exec sleep 3"), start(options, "exec sleep 3")];
         await until("both run", () => nodes.every((node) => lastRank(node) !== undefined));
+        const cameAt = nodes.map((node) => node.output().length);
         const stranger = await StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 10_000 });
-        await stranger.set("torch.rendezvous.guarded", "gASVCgAAAAAAAAB9lC4=");
+        for (const record of ["gASVCgAAAAAAAAB9lC4=", "gASVCgAAAAAAAAB9lC4="]) {
+          await stranger.set("torch.rendezvous.guarded", record);
+        }
         await stranger.ping();
         stranger.close();
         assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [0, 0]);
         for (const node of nodes) {
           assertEquals(ranksOf(node).length, 1, node.output());
-          assertEquals(node.output().includes("torchrun"), false, node.output());
+          assertEquals(node.output().includes("going over"), false, node.output());
         }
+        const said = nodes.map((node, index) => node.output().slice(cameAt[index])).join("");
+        assertEquals(said.match(/can't prove that it knows the job's secret/g)?.length, 1, said);
       } finally {
         await Deno.remove(secretPath);
       }

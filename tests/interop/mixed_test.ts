@@ -257,8 +257,7 @@ for (const backend of ["c10d", "static"] as const) {
   interopTest(
     `mixed job, ${backend}: with TORCH_ELASTIC_WORKER_IDENTICAL=1 each side works its ranks out for itself`,
     async () => {
-      // With static rendezvous torchrun's agents then say nothing by which our node 0 could tell that they are there.
-      for (const first of backend === "c10d" ? ["torchrun", "muster"] as const : ["torchrun"] as const) {
+      for (const first of ["torchrun", "muster"] as const) {
         const run = await runMixedJob({
           ...{ backend, host: first, first, ourWorkers: 2, seconds: 2 },
           env: { TORCH_ELASTIC_WORKER_IDENTICAL: "1" },
