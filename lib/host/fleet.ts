@@ -335,7 +335,7 @@ export class Fleet implements Meeting {
     for (const nodeId of this.#guests) host.control.send(nodeId, encodeHostMessage({ kind: "share" }));
     // Nobody takes over from a host of torchrun's agents.
     this.#parts.census?.note({ kind: "clear" });
-    this.#parts.hooks.onShared({ host: "127.0.0.1", port: host.store.port, service: host.store });
+    this.#parts.hooks.onShared({ host: host.store.host, port: host.store.port, service: host.store });
   }
 
   #sendHerald({ addresses, ownAddress }: Extract<FleetEffect, { kind: "herald" }>): void {

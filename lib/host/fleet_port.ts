@@ -5,6 +5,7 @@
 
 import { assert } from "../core/assert.ts";
 import { splitAddress } from "./fleet_setup.ts";
+import { isLoopback } from "./local_addresses.ts";
 import { anyAddress, listenTcp, PortInUseError, type TcpListener } from "./listener.ts";
 
 /** How long one that is asked has to answer. */
@@ -33,14 +34,20 @@ export class FleetPort {
   }
 
   /**
-   * Listens on all interfaces, or (`isLocal`) for this machine only; null: the port is in use.
+   * Listens on all interfaces, or (`isLocal`) for this machine only, there at the loopback address that `host` is, if
+   * it is one; null: the port is in use.
    * @throws {SystemError} The system refuses for another reason.
    */
   static tryListen(
-    { isLocal, port }: { readonly isLocal: boolean; readonly port: number },
+    { isLocal, port, host = "" }: {
+      readonly isLocal: boolean;
+      readonly port: number;
+      readonly host?: string;
+    },
   ): FleetPort | null {
     try {
-      return new FleetPort(listenTcp(isLocal ? "127.0.0.1" : anyAddress(), port));
+      const local = isLoopback(host) ? host : "127.0.0.1";
+      return new FleetPort(listenTcp(isLocal ? local : anyAddress(), port));
     } catch (error) {
       if (error instanceof PortInUseError) return null;
       throw error;

@@ -28,7 +28,7 @@ export async function openFleetMeeting(
   const isHost = meeting.isHost ?? await isThisMachine(endpoint.host, hostName);
   let port: FleetPort | null = null;
   if (isHost) {
-    port = FleetPort.tryListen({ isLocal, port: endpoint.port });
+    port = FleetPort.tryListen({ isLocal, port: endpoint.port, host: endpoint.host });
     // Another agent of this machine is the host, unless it was said that this one is.
     if (port === null && meeting.isHost === true) {
       throw new SystemError(

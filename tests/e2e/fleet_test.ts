@@ -146,6 +146,28 @@ Deno.test("fleet: SIGINT on one node ends the job on all", () =>
     assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [130, 130]);
   }));
 
+for (const host of ["127.0.0.2", "[::1]"]) {
+  Deno.test(`fleet: nodes meet at ${host} as they do at 127.0.0.1, in either way`, () =>
+    fleet(async ({ start }) => {
+      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const { port } = listener.addr;
+      listener.close();
+      for (const backend of ["c10d", "static"]) {
+        const nodes = [0, 1].map((rank) =>
+          start([
+            ...["--nnodes=2", `--rdzv-backend=${backend}`, `--rdzv-endpoint=${host}:${port}`],
+            `--node-rank=${rank}`,
+          ], "exit 0")
+        );
+        assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [0, 0], nodes[0]!.output());
+        assertEquals(nodes.map((node) => lastRank(node)![0]), ["0", "1"]);
+        if (backend === "static") {
+          assertEquals(lastRank(nodes[1]!)![2], `${host.replace(/[[\]]/g, "")}:${port}`);
+        }
+      }
+    }));
+}
+
 Deno.test("fleet: static rendezvous meets at its port, whoever starts first, with the ranks that were given", () =>
   fleet(async ({ start, until }) => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
