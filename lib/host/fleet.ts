@@ -284,10 +284,6 @@ export class Fleet implements Meeting {
           // Where nobody proves anything, only this machine's own people are told.
           return this.#parts.secret === null && !isLoopback(remote) ? control.end(nodeId) : undefined;
         }
-        if (nodeId === this.#info.nodeId) {
-          this.#parts.say("warning", `Another node has this one's name, ${nodeId}; it is sent away`);
-          return control.end(nodeId);
-        }
         this.#guests.add(nodeId);
         if (this.#isShared) control.send(nodeId, encodeHostMessage({ kind: "share" }));
         return this.#loop.post({ kind: "arrived", nodeId, address: remote, hostAddress: local });

@@ -330,7 +330,9 @@ export class ElectedNode {
     this.#lastProblem = text;
     if (isSaid || until === undefined || this.#agent.round !== null) return;
     const { settings } = this.#options;
-    this.#news({ kind: "waiting", waiting: waitingForHost(address, problem, until - now, settings) });
+    // Who hosts is not a matter of addresses there.
+    const how = { leftMs: until - now, isFirst: false };
+    this.#news({ kind: "waiting", waiting: waitingForHost(address, problem, how, settings) });
   }
 
   #onLinkEnded(end: LinkEnd, now: InstantMs): void {

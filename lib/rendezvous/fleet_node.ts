@@ -296,7 +296,8 @@ export class FleetNode {
 
   #onLinkFailed(problem: string, now: InstantMs): void {
     const until = this.#deadlines.get("search");
-    const waiting = until === undefined ? null : this.#search.fail(problem, until - now);
+    if (until === undefined) return;
+    const waiting = this.#search.fail(problem, { leftMs: until - now, isFirst: this.#sessions === 0 });
     if (waiting !== null) this.#news({ kind: "waiting", waiting });
   }
 

@@ -37,6 +37,8 @@ export class Gathering {
   #isTakeover: boolean;
   /** Those who were ready at the last decision don't give the right to form a round. */
   #lacksRight = false;
+  /** Of the last round's nodes, as was said. */
+  #doubleRank: number | undefined;
   /** The right to form a round comes from who is here, not from votes. */
   #bindsAll = false;
   /** From the node where the job was begun: who took part. */
@@ -190,7 +192,9 @@ export class Gathering {
     const able = this.#members.standbys(before.length === 0 ? seats : before);
     const nodeIds = this.#ballot.propose(record, ready.map(({ nodeId }) => nodeId), this.#bindsAll);
     const [double] = doubleNodeRanks(nodes);
-    const warnings: CoordinatorEffect[] = double === undefined
+    const isSaid = double === undefined || double === this.#doubleRank;
+    this.#doubleRank = double;
+    const warnings: CoordinatorEffect[] = isSaid
       ? []
       : [{ kind: "say", level: "warning", text: doubleRankText(double) }];
     const proposals = tellProposal(record, this.#ballot.bases, { nodeIds, able });

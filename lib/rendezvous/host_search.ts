@@ -66,10 +66,10 @@ export class HostSearch {
   }
 
   /** What is to be said of an attempt that came to nothing; null: it was said. */
-  fail(problem: string, leftMs: number): Waiting | null {
+  fail(problem: string, how: { readonly leftMs: number; readonly isFirst: boolean }): Waiting | null {
     if (problem === this.#problems.get(this.address)) return null;
     this.noteProblem(problem);
-    return waitingForHost(this.address, problem, leftMs, this.#settings);
+    return waitingForHost(this.address, problem, how, this.#settings);
   }
 
   /** Why it is given up. */

@@ -108,6 +108,11 @@ export class Round {
     return [...this.#states.values()].every((state) => state === "succeeded");
   }
 
+  /** A node whose workers ended well has left already. */
+  get hasGoneWell(): boolean {
+    return this.seats.some((nodeId) => this.#states.get(nodeId) === "succeeded" && this.#absent.has(nodeId));
+  }
+
   get isAllCleared(): boolean {
     return this.seats.every((nodeId) => this.isCleared(nodeId) || this.#absent.has(nodeId));
   }

@@ -36,7 +36,9 @@ export function decideRoundEnd(situation: RoundEndSituation, now: InstantMs): Ro
     (lost !== undefined && settings.nodesMin === settings.nodesMax
       ? { kind: "worker" as const, text: lostText(lost), exitCode: EXIT_CODES.workerFailed }
       : null);
-  if (cause !== null && (cause.kind !== "worker" || restarts >= settings.maxRestarts)) {
+  // Who has done its part and left does not come again for another round.
+  const isLast = restarts >= settings.maxRestarts || round.hasGoneWell && !areEnough;
+  if (cause !== null && (cause.kind !== "worker" || isLast)) {
     // Of a worker that failed the verdict tells, and of a job with one node its agent.
     const isTold = settings.nodesMax === 1 || round.failure?.kind === "worker";
     const code = cause.kind === "start" ? cause.exitCode : EXIT_CODES.workerFailed;

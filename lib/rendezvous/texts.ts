@@ -131,18 +131,22 @@ export function waitingForNodes(
 
 /** For a node beyond MAX. */
 export function waitingForSeat(present: number, { nodesMin: min, nodesMax: max }: JobSettings): Waiting {
-  return { text: "for a free seat", present, min, max, leftMs: null };
+  const text = `for a free seat: ${present} ${present === 1 ? "node runs" : "nodes run"}, at most ${max} can`;
+  return { text, present, min, max, leftMs: null };
 }
 
-/** For a guest whose host does not answer yet. */
+/** Why no host may be found where all are told to look. */
+const HOST_HINT = "the node with that address hosts it; where no node has it, rdzv-conf is_host=1 names one";
+
+/** For a guest whose host does not answer yet; `isFirst`: there never was one. */
 export function waitingForHost(
   address: string,
   problem: string,
-  leftMs: number,
+  { leftMs, isFirst }: { readonly leftMs: number; readonly isFirst: boolean },
   { nodesMin: min, nodesMax: max }: JobSettings,
 ): Waiting {
   return {
-    text: clip(`for the job's host at ${address}, which ${problem}`),
+    text: clip(`for the job's host at ${address}, which ${problem}${isFirst ? ` (${HOST_HINT})` : ""}`),
     present: 0,
     min,
     max,
@@ -158,14 +162,15 @@ export function hostNotFound(
 ): string {
   const waited = `Waited ${durationText(joinMs)} for the job's host`;
   const [only = ""] = addresses;
-  const hint = "the node with that address hosts it; where no node has it, rdzv-conf is_host=1 names one";
   const problemOf = (address: string) => problems.get(address)?.replace(/^it /, "");
   if (addresses.length > 1) {
     const tried = addresses.map((address) => `${address} ${problemOf(address) ?? "did not answer"}`);
-    return `${waited}: ${tried.join("; ")} (${hint})`;
+    return `${waited}: ${tried.join("; ")} (${HOST_HINT})`;
   }
   const problem = problemOf(only);
-  return problem === undefined ? `${waited} at ${only}` : `${waited} at ${only}: it ${problem} (${hint})`;
+  return problem === undefined
+    ? `${waited} at ${only}`
+    : `${waited} at ${only}: it ${problem} (${HOST_HINT})`;
 }
 
 /** Why a node gives up for which nobody was elected; `problem`: a clause, "": nothing is known. */

@@ -168,6 +168,19 @@ for (const host of ["127.0.0.2", "[::1]"]) {
     }));
 }
 
+Deno.test("fleet: a job that was stopped does not go on where its host goes before the others have ended", () =>
+  fleet(async ({ start, until }) => {
+    const options = ["--nnodes=2", "--shutdown-timeout=2"];
+    const host = start(options, "exec sleep 60");
+    await until("the host is there", () => host.output().includes("Waiting") || lastRank(host) !== undefined);
+    const other = start(options, "trap '' INT TERM; while :; do sleep 1; done");
+    await until("both run", () => [host, other].every((node) => lastRank(node) !== undefined));
+    host.signal("SIGINT");
+    await until("the other ends its worker", () => other.output().includes("stopped the job"));
+    host.signal("SIGKILL");
+    assertEquals(await other.ended, 130, other.output());
+  }));
+
 Deno.test("fleet: static rendezvous meets at its port, whoever starts first, with the ranks that were given", () =>
   fleet(async ({ start, until }) => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });

@@ -275,6 +275,16 @@ const TABLE: readonly Row[] = [
     },
   },
   {
+    name: "exit barrier: a failure after too many have left for another round ends all with 1 at once",
+    ...{ size: "2:2", nodes: "ab", then: null, codes: { a: 1, b: 0 } },
+    event: (job) => {
+      job.succeed("b");
+      job.later(300_000);
+      assertEquals(job.code("b"), 0);
+      job.fail("a");
+    },
+  },
+  {
     name: "the host's own agent is told to leave, without fail-over: it stays for the others",
     ...{ size: "2:4", nodes: "abc", then: "bc", restarts: 0 },
     event: (job) => {
@@ -472,9 +482,13 @@ Deno.test("What is said of a round that is over means nothing", () => {
 });
 
 Deno.test("Node ranks that were given twice are warned about and decide nothing", () => {
-  const job = new ScriptedJob({}, { host: node("a", { nodeRank: 1 }) });
+  const job = new ScriptedJob({ maxRestarts: 1 }, { host: node("a", { nodeRank: 1 }) });
   job.come(node("b", { nodeRank: 1 }));
-  assertEquals(job.said[0], "--node-rank=1 was given to more than one node, so it decides nothing");
+  const warnings = () => job.said.filter((text) => text.includes("decides nothing"));
+  assertEquals(warnings(), ["--node-rank=1 was given to more than one node, so it decides nothing"]);
+  // Once for all rounds of those nodes.
+  job.fail("b");
+  assertEquals([job.restarts, warnings().length], [1, 1]);
   assertEquals(job.world, "ab");
 });
 

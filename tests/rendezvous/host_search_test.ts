@@ -1,6 +1,6 @@
 /** Where a node looks for its host. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { HostSearch } from "../../lib/rendezvous/host_search.ts";
 import { SETTINGS } from "./scripted_job.ts";
 
@@ -19,7 +19,13 @@ Deno.test("HostSearch tries its places one after the other, and those first that
 
 Deno.test("HostSearch says a problem once", () => {
   const search = new HostSearch(["a:1"], SETTINGS);
-  assertEquals(search.fail("is away", 1_000)?.text, "for the job's host at a:1, which is away");
-  assertEquals(search.fail("is away", 900), null);
+  const later = { leftMs: 1_000, isFirst: false };
+  assertEquals(search.fail("is away", later)?.text, "for the job's host at a:1, which is away");
+  assertEquals(search.fail("is away", later), null);
+  // Who never found one may look at the wrong place.
+  assertMatch(
+    search.fail("is out", { leftMs: 1_000, isFirst: true })!.text,
+    /which is out \(.* is_host=1 names one\)/,
+  );
   assertEquals(search.attempt(false).connectMs, SETTINGS.joinMs);
 });

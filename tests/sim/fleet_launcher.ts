@@ -153,7 +153,7 @@ export class Launcher {
       this.hosting = hosting;
       this.round = news.seat.round;
     }
-    if (news.kind === "waiting") this.isSpare = news.waiting?.text === "for a free seat";
+    if (news.kind === "waiting") this.isSpare = news.waiting?.text.startsWith("for a free seat") ?? false;
     if (news.kind === "round") this.isSpare = false;
     const bytes = news.kind === "job-over"
       ? news.outcome.verdict
