@@ -67,7 +67,7 @@ export class CensusFile {
     const changes: CensusChange[] = [
       { kind: "begin", count: begun.count },
       ...begun.nodes.map((node): CensusChange => ({ kind: "add", ...node })),
-      ...begun.dead.map((nodeId): CensusChange => ({ kind: "dead", nodeId })),
+      ...begun.gone.map((nodeId): CensusChange => ({ kind: "gone", nodeId })),
     ];
     Deno.writeTextFileSync(`${this.#path}.new`, changes.map(lineOf).join(""), { mode: 0o600 });
     Deno.renameSync(`${this.#path}.new`, this.#path);
@@ -128,17 +128,17 @@ function lineOf(change: CensusChange): string {
 
 /** A line that can't be read is the last one, which was cut short: nobody was told of it yet. */
 function replay(text: string): Begun {
-  const nodes = new Map<string, KnownNode>(), dead = new Set<string>();
+  const nodes = new Map<string, KnownNode>(), gone = new Set<string>();
   let count = 0;
   for (const line of text.split("\n")) {
     const change = readChange(line);
     if (change?.kind === "add") nodes.set(change.nodeId, { nodeId: change.nodeId, address: change.address });
-    if (change?.kind === "remove" || change?.kind === "dead") nodes.delete(change.nodeId);
-    if (change?.kind === "begin" || change?.kind === "formed") dead.clear();
-    if (change?.kind === "dead") dead.add(change.nodeId);
+    if (change?.kind === "gone") nodes.delete(change.nodeId);
+    if (change?.kind === "gone") gone.add(change.nodeId);
+    if (change?.kind === "begin" || change?.kind === "formed") gone.clear();
     if (change?.kind === "begin") count = change.count;
   }
-  return { count, nodes: [...nodes.values()], dead: [...dead] };
+  return { count, nodes: [...nodes.values()], gone: [...gone] };
 }
 
 function readChange(line: string): CensusChange | null {

@@ -24,20 +24,19 @@ export interface Begun {
   readonly count: number;
   /** Who may go on with it. */
   readonly nodes: readonly KnownNode[];
-  /** Who was found dead, and may have gone on before. */
-  readonly dead: readonly string[];
+  /** Who is gone since the last round that was formed there: who begins anew does not know what they have done before. */
+  readonly gone: readonly string[];
 }
 
-export const NEVER_BEGUN: Begun = { count: 0, nodes: [], dead: [] };
+export const NEVER_BEGUN: Begun = { count: 0, nodes: [], gone: [] };
 
 export type CensusChange =
-  /** The job is begun, and whoever was dead by then has no part in it. */
+  /** The job is begun, and whoever was gone by then has no part in it. */
   | { readonly kind: "begin"; readonly count: number }
   | ({ readonly kind: "add" } & KnownNode)
-  /** It has left in order. */
-  | { readonly kind: "remove"; readonly nodeId: string }
-  | { readonly kind: "dead"; readonly nodeId: string }
-  /** A round was formed here: who was dead before has no part in what follows. */
+  /** It has left in order, or was found dead. */
+  | { readonly kind: "gone"; readonly nodeId: string }
+  /** A round was formed here: who was gone before has no part in what follows. */
   | { readonly kind: "formed" }
   | { readonly kind: "clear" };
 
@@ -51,25 +50,28 @@ export class Census {
   readonly begun: number;
   readonly #isComplete: boolean;
   readonly #addresses: Map<string, string | null>;
-  readonly #dead: Set<string>;
+  /** Of whom it is not known what they have done before. */
+  readonly #gone: Set<string>;
+  /** Somebody has left in order since the last round. */
+  #haveLeft = false;
   /** Those who may live that agents before this one knew. */
   readonly #earlier: Set<string>;
 
   /** `isComplete`: nobody comes by other places. */
-  constructor({ count, nodes, dead }: Begun, isComplete = true) {
+  constructor({ count, nodes, gone }: Begun, isComplete = true) {
     this.begun = count;
     this.#isComplete = isComplete;
     this.#addresses = new Map(nodes.map(({ nodeId, address }) => [nodeId, address]));
-    this.#dead = new Set(dead);
+    this.#gone = new Set(gone);
     // Of the agents before on this machine one at a time can have taken part in a round.
-    if (count > 0) this.#dead.add(AGENT_BEFORE);
+    if (count > 0) this.#gone.add(AGENT_BEFORE);
     this.#earlier = new Set(this.#addresses.keys());
   }
 
   /** All who took part, but for those who left in order; null: there may be others. */
   get everybody(): string[] | null {
     // A node that is here may have the name of one that is gone.
-    const gone = [...this.#dead].map((nodeId) => `${nodeId} (gone)`);
+    const gone = [...this.#gone].map((nodeId) => `${nodeId} (gone)`);
     return this.#isComplete ? [...this.#addresses.keys(), ...gone] : null;
   }
 
@@ -87,14 +89,15 @@ export class Census {
 
   /** The job is begun now: those who go on with what was begun before are told so, and yield. */
   begin(): CensusChange[] {
-    this.#dead.clear();
+    this.#gone.clear();
     return [{ kind: "begin", count: this.begun + 1 }];
   }
 
   /** A round is formed here. */
   form(): CensusChange[] {
-    if (this.#dead.size === 0) return [];
-    this.#dead.clear();
+    if (this.#gone.size === 0 && !this.#haveLeft) return [];
+    this.#gone.clear();
+    this.#haveLeft = false;
     return [{ kind: "formed" }];
   }
 
@@ -114,24 +117,26 @@ export class Census {
     return [...changes, { kind: "add", nodeId, address }];
   }
 
-  /** It has left in order. */
+  /** It has left in order: what it has done is known, here and now. */
   remove(nodeId: string): CensusChange[] {
     this.#earlier.delete(nodeId);
-    return this.#addresses.delete(nodeId) ? [{ kind: "remove", nodeId }] : [];
+    if (!this.#addresses.delete(nodeId)) return [];
+    this.#haveLeft = true;
+    return [{ kind: "gone", nodeId }];
   }
 
-  /** It is gone, whatever it has done before. */
+  /** It is dead, whatever it has done before. */
   strike(nodeId: string): CensusChange[] {
-    if (this.remove(nodeId).length === 0) return [];
-    this.#dead.add(nodeId);
-    return [{ kind: "dead", nodeId }];
+    const changes = this.remove(nodeId);
+    if (changes.length > 0) this.#gone.add(nodeId);
+    return changes;
   }
 
   /** The job is over here; those of whom nothing is known could go on by themselves only if they are enough. */
   end({ nodesMin }: JobSettings): CensusChange[] {
-    const isKnown = this.#addresses.size > 0 || this.#dead.size > 0;
+    const isKnown = this.#addresses.size > 0 || this.#gone.size > 0;
     if (!isKnown || this.#addresses.size >= nodesMin) return [];
-    for (const nodes of [this.#addresses, this.#dead, this.#earlier]) nodes.clear();
+    for (const nodes of [this.#addresses, this.#gone, this.#earlier]) nodes.clear();
     return [{ kind: "clear" }];
   }
 }

@@ -33,7 +33,6 @@ export class Hosting {
   /** The job is to be begun here, and no round was formed yet, though one may have been proposed (`hasBegun`). */
   #isFresh: boolean;
   #hasBegun = false;
-
   /** The job is left to others. */
   #hasLeft = false;
   #effects: HostingEffect[] = [];

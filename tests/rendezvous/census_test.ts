@@ -19,12 +19,12 @@ Deno.test("Census says each thing once", () => {
   assertEquals(census.add(B, true), [{ kind: "add", ...B }]);
   assertEquals([...census.add(B, true), ...census.add({ nodeId: "b", address: null }, false)], []);
   assertEquals(ids(census), []);
-  assertEquals(census.remove("b"), [{ kind: "remove", nodeId: "b" }]);
+  assertEquals(census.remove("b"), [{ kind: "gone", nodeId: "b" }]);
   assertEquals(census.remove("b"), []);
 });
 
 Deno.test("Census has a node of an earlier agent until it is gone, or was started again", () => {
-  const census = new Census({ count: 1, nodes: [B, C], dead: [] });
+  const census = new Census({ count: 1, nodes: [B, C], gone: [] });
   // It is here, but may go where it was before.
   assertEquals(census.add(B, false), []);
   assertEquals(ids(census), ["b", "c"]);
@@ -32,28 +32,28 @@ Deno.test("Census has a node of an earlier agent until it is gone, or was starte
   assertEquals(ids(census), ["c"]);
   // Another agent has its port.
   const changes = census.add({ nodeId: "d", address: C.address }, true);
-  assertEquals(changes, [{ kind: "dead", nodeId: "c" }, { kind: "add", nodeId: "d", address: C.address }]);
+  assertEquals(changes, [{ kind: "gone", nodeId: "c" }, { kind: "add", nodeId: "d", address: C.address }]);
   assertEquals(ids(census), []);
 });
 
 Deno.test("Census is over with the job, unless those who are not accounted for are enough to go on", () => {
   for (const nodesMin of [2, 3]) {
-    const census = new Census({ count: 1, nodes: [B, C], dead: [] });
+    const census = new Census({ count: 1, nodes: [B, C], gone: [] });
     assertEquals(census.end({ ...SETTINGS, nodesMin }), nodesMin === 2 ? [] : [{ kind: "clear" }]);
     assertEquals(ids(census).length, nodesMin === 2 ? 2 : 0);
   }
 });
 
 Deno.test("Census counts who is gone until a round is formed without it, and not whoever left in order", () => {
-  const census = new Census({ count: 1, nodes: [B, C], dead: ["x"] });
+  const census = new Census({ count: 1, nodes: [B, C], gone: ["x"] });
   assertEquals(census.everybody, ["b", "c", "x (gone)", BEFORE]);
-  assertEquals(census.remove("b"), [{ kind: "remove", nodeId: "b" }]);
-  assertEquals(census.strike("c"), [{ kind: "dead", nodeId: "c" }]);
+  assertEquals(census.remove("b"), [{ kind: "gone", nodeId: "b" }]);
+  assertEquals(census.strike("c"), [{ kind: "gone", nodeId: "c" }]);
   assertEquals([census.strike("c"), census.everybody], [[], ["x (gone)", BEFORE, "c (gone)"]]);
   // Under its old name, at another port: another agent.
   census.add(B, true);
   assertEquals(census.add({ nodeId: "b", address: "10.0.0.2:1" }, true).map(({ kind }) => kind), [
-    "dead",
+    "gone",
     "add",
   ]);
   assertEquals(census.add({ nodeId: "b", address: "10.0.0.2:1" }, true), []);

@@ -19,7 +19,7 @@ function hosting(known: readonly KnownNode[], changes: Partial<JobSettings> = {}
     ...{ selfAddress: "10.0.0.1", fallbackAddress: "127.0.0.1", epoch: 1, chain: [], deadHost: null },
     ...{ wasHostLost: false, silenceMs: 15_000, stopMs: 30_000 },
     ...{
-      census: new Census({ count: known.length === 0 ? 0 : 1, nodes: known, dead: [] }),
+      census: new Census({ count: known.length === 0 ? 0 : 1, nodes: known, gone: [] }),
       standbys: () => [],
     },
   });
@@ -74,7 +74,7 @@ Deno.test("A host that is started anew waits while enough of the earlier nodes m
   assertMatch(waiting!, /3 of .* are here .*; b, c took part before .* may still run the job/);
   step({ kind: "proved-dead", nodeId: "c" });
   assert(hasFormed(), "one alone is not enough to go on");
-  assertEquals(notes(effects).filter(({ kind }) => kind === "dead"), [{ kind: "dead", nodeId: "c" }]);
+  assertEquals(notes(effects).filter(({ kind }) => kind === "gone"), [{ kind: "gone", nodeId: "c" }]);
   // It has begun a second time, above all who go on with the first.
   assertEquals(notes(effects).filter(({ kind }) => kind === "begin"), [{ kind: "begin", count: 2 }]);
   const [proposal] = effects.flatMap((effect) =>
@@ -156,8 +156,8 @@ Deno.test("A node that leaves in order is not counted, one that is only lost is"
     come("b");
     step({ kind: "gone", nodeId: "b", inOrder, text: "it went", quietMs: 300 });
     assertEquals(
-      notes(effects).filter(({ kind }) => kind === "remove"),
-      inOrder ? [{ kind: "remove", nodeId: "b" }] : [],
+      notes(effects).filter(({ kind }) => kind === "gone"),
+      inOrder ? [{ kind: "gone", nodeId: "b" }] : [],
     );
   }
 });

@@ -27,7 +27,7 @@ Deno.test("Signpost keeps nobody who can't be told anything", () => {
 
 Deno.test("Signpost notes who comes before it sends anybody on, and says who took part", () => {
   const signpost = new Signpost(
-    new Census({ count: 1, nodes: [{ nodeId: "d", address: "d:1" }], dead: ["e"] }),
+    new Census({ count: 1, nodes: [{ nodeId: "d", address: "d:1" }], gone: ["e"] }),
   );
   const change = { kind: "add" as const, nodeId: "b", address: "b:1" };
   assertEquals(signpost.arrive({ nodeId: "b", address: "b:1" }, false, 0), [{ kind: "census", change }]);

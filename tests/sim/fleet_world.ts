@@ -43,7 +43,7 @@ export class FleetWorld {
   readonly #tally: FleetTally;
   readonly #onLine: (line: string) => void;
   /** What the endpoint's machine keeps of the job, also when its launcher is killed. */
-  readonly #disk = { count: 0, nodes: new Map<string, KnownNode>(), dead: new Set<string>() };
+  readonly #disk = { count: 0, nodes: new Map<string, KnownNode>(), gone: new Set<string>() };
   #machines = 0;
   #lastPort = 50_000;
   #areFaultsOver = false;
@@ -121,7 +121,7 @@ export class FleetWorld {
         stopMs: shutdownTimeoutMs + GROUP_GRACE_MS + KILL_WAIT_MS,
         openPort: () => assertDefined(this.#network.listen(process, ++this.#lastPort) ?? undefined),
         ...{ process, network: this.#network, prng: this.#prng.split(), settings, info, heartbeat, port },
-        begun: { count: this.#disk.count, nodes: [...this.#disk.nodes.values()], dead: [...this.#disk.dead] },
+        begun: { count: this.#disk.count, nodes: [...this.#disk.nodes.values()], gone: [...this.#disk.gone] },
         onCensus: (change) => this.#write(change),
         endpoints: [`10.0.0.1:${PORT}`],
         hostings: this.#hostings,
@@ -140,11 +140,11 @@ export class FleetWorld {
   }
 
   #write(change: CensusChange): void {
-    const { nodes, dead } = this.#disk;
+    const { nodes, gone } = this.#disk;
     if (change.kind === "add") nodes.set(change.nodeId, change);
-    if (change.kind === "remove" || change.kind === "dead") nodes.delete(change.nodeId);
-    if (change.kind === "dead") dead.add(change.nodeId);
-    if (change.kind === "begin" || change.kind === "formed" || change.kind === "clear") dead.clear();
+    if (change.kind === "gone") nodes.delete(change.nodeId);
+    if (change.kind === "gone") gone.add(change.nodeId);
+    if (change.kind === "begin" || change.kind === "formed" || change.kind === "clear") gone.clear();
     if (change.kind === "begin") this.#disk.count = change.count;
     if (change.kind === "clear") this.#disk.count = 0;
     if (change.kind === "clear") nodes.clear();
