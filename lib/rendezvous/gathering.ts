@@ -39,6 +39,8 @@ export class Gathering {
   #lacksRight = false;
   /** Of the last round's nodes, as was said. */
   #doubleRank: number | undefined;
+  /** Who was ever here, but for those who left in order. */
+  readonly #seen = new Set<string>();
   /** The right to form a round comes from who is here, not from votes. */
   #bindsAll = false;
   /** From the node where the job was begun: who took part. */
@@ -99,12 +101,14 @@ export class Gathering {
   join(nodeId: string, { info, memory, others }: Extract<NodeMessage, { kind: "join" }>): void {
     this.#members.join(nodeId, info);
     this.#ballot.hear(nodeId, memory);
+    this.#seen.add(nodeId);
     if (others !== null) this.#told = { by: nodeId, everybody: others };
   }
 
   /** A node's session is over (`Ballot.lose`). */
   lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): CoordinatorEffect[] {
     this.#ballot.lose(nodeId, inOrder, lastHeard);
+    if (inOrder) this.#seen.delete(nodeId);
     if (this.#told?.by === nodeId) this.#told = null;
     const [place] = this.#members.standbys([nodeId]);
     const isOfInterest = this.#options.settings.failover === true && !inOrder && place !== undefined;
@@ -167,10 +171,13 @@ export class Gathering {
   /** Whether those who took part and do not wait here are too few for a round, also together with any that are gone. */
   #areTooFewElsewhere(ready: readonly string[]): boolean {
     const { elsewhere, selfId, settings: { nodesMin } } = this.#options;
-    const everybody = elsewhere?.().everybody ?? this.#told?.everybody;
-    if (everybody === undefined) return false;
-    const here = new Set([...ready, selfId]);
-    return everybody.filter((nodeId) => !here.has(nodeId)).length < nodesMin;
+    // Some may have come by since the other node has told.
+    const told = this.#told === null ? null : [...this.#told.everybody, ...this.#seen];
+    const everybody = elsewhere?.().everybody ?? told;
+    if (everybody === null) return false;
+    const others = new Set(everybody);
+    for (const nodeId of [...ready, selfId]) others.delete(nodeId);
+    return others.size < nodesMin;
   }
 
   /** Null: no restart is left for the loss of the host before. */

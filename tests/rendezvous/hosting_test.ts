@@ -236,6 +236,20 @@ Deno.test("Who takes over goes on where the machine at which the job was begun k
   }
 });
 
+Deno.test("Who came to the heir since counts too where it is known that few took part before", () => {
+  const settings = { nodesMin: 2, nodesMax: 2, maxRestarts: 3, failover: true };
+  const chain = [{ epoch: 8, round: 4, hostId: "a", restarts: 0, seats: ["a", "b"] }];
+  const job = new ScriptedJob(settings, { host: node("b"), epoch: 6, chain, wasHostLost: true });
+  for (const nodeId of ["x", "y"]) {
+    job.come(nodeId);
+    job.gone(nodeId);
+  }
+  job.arrive(node("a2"));
+  job.join("a2", { others: ["b"] });
+  job.later(60_000);
+  assertEquals(job.seats.size, 0);
+});
+
 Deno.test("What is known elsewhere of others counts no more when its node is gone", () => {
   const settings = { nodesMin: 2, nodesMax: 3, maxRestarts: 3, failover: true };
   const chain = [{ epoch: 8, round: 4, hostId: "a", restarts: 0, seats: ["a", "b"] }];
