@@ -4,10 +4,10 @@ import type { InstantMs } from "../core/time.ts";
 import { Coordinator } from "./coordinator.ts";
 import type { CoordinatorEffect } from "./coordinator_events.ts";
 import type { MeetingNews, MeetingRequest } from "./meeting.ts";
-import { toNodeMessage } from "./message_codec.ts";
 import type { NodeInfo } from "./ranks.ts";
 
 const NODE_ID = "this node";
+const PAST = { memory: null, isFresh: true, others: null };
 
 export interface LoneJob {
   readonly jobId: string;
@@ -63,7 +63,7 @@ export class LoneNode {
 
   /** What the agent is told when it says `request`. */
   request(request: MeetingRequest, now: InstantMs): MeetingNews[] {
-    const message = toNodeMessage(request, this.#info);
+    const message = request.kind === "join" ? { ...request, info: this.#info, ...PAST } : request;
     return this.#newsOf(this.#coordinator.step({ kind: "said", nodeId: NODE_ID, message }, now), now);
   }
 
