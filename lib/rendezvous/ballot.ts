@@ -222,9 +222,7 @@ export class Ballot {
       ...this.#chain.map(({ record }) => record),
       ...(this.#proposal === null ? [] : [this.#proposal]),
     ];
-    return known.some(({ hostId, epoch, round: number }) =>
-      hostId === round.hostId && epoch === round.epoch && round.round <= number
-    );
+    return known.some((one) => one.hostId === round.hostId && isNotAfter(round, one));
   }
 }
 

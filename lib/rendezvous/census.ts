@@ -1,7 +1,9 @@
 /**
  * Who may go on with a job without the machine at its endpoint, kept on that machine's disk. Whoever takes part was here
  * once, or was sent on from here, so there is nobody else; and fewer than MIN can't form a round. So if fewer are not here,
- * no round runs elsewhere, nor has one that those who are here know nothing of: they need no votes to go on.
+ * no round runs elsewhere, nor has one that those who are here know nothing of: they need no votes to go on. Who is not
+ * here may have the right to go on from the last round all the same, and newcomers would make them enough: so the job is
+ * begun once more by such a round, with numbers above all that were before (`numbersBefore`), and newcomers go there.
  *
  * And an agent that is started here anew, after the host was lost, begins the job anew only then: those who go on
  * elsewhere may just be out of reach. For that alone a node that is gone does not count, so that a job of which everything
@@ -10,6 +12,7 @@
  */
 
 import type { CoordinatorEffect } from "./coordinator_events.ts";
+import { begunBy } from "./job_record.ts";
 import type { JobSettings } from "./settings.ts";
 
 export interface KnownNode {
@@ -31,7 +34,7 @@ export interface Begun {
 export const NEVER_BEGUN: Begun = { count: 0, nodes: [], gone: [] };
 
 export type CensusChange =
-  /** The job is begun, and whoever was gone by then has no part in it. */
+  /** The job is begun once more, and whoever was gone by then has no part in it. */
   | { readonly kind: "begin"; readonly count: number }
   | ({ readonly kind: "add" } & KnownNode)
   /** It has left in order, or was found dead. */
@@ -46,8 +49,7 @@ const AGENT_BEFORE = "(agent before)";
 type Probe = Extract<CoordinatorEffect, { kind: "probe" }>;
 
 export class Census {
-  /** How often the job was begun before. */
-  readonly begun: number;
+  #begun: number;
   readonly #isComplete: boolean;
   readonly #addresses: Map<string, string | null>;
   /** Of whom it is not known what they have done before. */
@@ -59,13 +61,18 @@ export class Census {
 
   /** `isComplete`: nobody comes by other places. */
   constructor({ count, nodes, gone }: Begun, isComplete = true) {
-    this.begun = count;
+    this.#begun = count;
     this.#isComplete = isComplete;
     this.#addresses = new Map(nodes.map(({ nodeId, address }) => [nodeId, address]));
     this.#gone = new Set(gone);
     // Of the agents before on this machine one at a time can have taken part in a round.
     if (count > 0) this.#gone.add(AGENT_BEFORE);
     this.#earlier = new Set(this.#addresses.keys());
+  }
+
+  /** How often the job was begun. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** All who took part, but for those who left in order; null: there may be others. */
@@ -87,10 +94,13 @@ export class Census {
     );
   }
 
-  /** The job is begun now: those who go on with what was begun before are told so, and yield. */
-  begin(): CensusChange[] {
+  /** A round is proposed under this number: if the job is begun by that, those who go on with what was before are to yield. */
+  see(epoch: number): CensusChange[] {
+    const count = begunBy(epoch);
+    if (count <= this.#begun) return [];
+    this.#begun = count;
     this.#gone.clear();
-    return [{ kind: "begin", count: this.begun + 1 }];
+    return [{ kind: "begin", count }];
   }
 
   /** A round is formed here. */

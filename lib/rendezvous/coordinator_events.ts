@@ -32,6 +32,8 @@ export interface CoordinatorOptions {
 }
 
 export interface Elsewhere {
+  /** How often the job was begun. */
+  readonly begun: number;
   /** All who took part, but for those who left in order; null: there may be others. */
   readonly everybody: readonly string[] | null;
   /** Nodes of an earlier host here that may run it; empty: that is no matter any more. */

@@ -14,7 +14,7 @@ import type { CoordinatorEvent } from "./coordinator_events.ts";
 import type { FleetEffect, FleetEvent, FleetOptions, LinkEnd } from "./fleet_events.ts";
 import { HostSearch } from "./host_search.ts";
 import { Hosting, type HostingEffect, type HostingOptions } from "./hosting.ts";
-import { freshNumber, standbyNumber } from "./job_record.ts";
+import { begunBy, freshNumber, standbyNumber } from "./job_record.ts";
 import type { JobOutcome, MeetingNews, MeetingRequest } from "./meeting.ts";
 import { type HostMessage, type NodeMessage, toNodeMessage } from "./message_codec.ts";
 import { NodeAgent } from "./node_agent.ts";
@@ -136,8 +136,9 @@ export class FleetNode {
   }
 
   #messageOf(request: MeetingRequest): NodeMessage {
-    const { memory } = this.#succession, { others } = this.#signpost;
-    return toNodeMessage(request, this.#info, { memory, isFresh: this.#sessions <= 1, others });
+    const [others, begun] = [this.#census?.everybody ?? null, this.#census?.begun ?? 0];
+    const { memory } = this.#succession, isFresh = this.#sessions <= 1;
+    return toNodeMessage(request, this.#info, { memory, isFresh, others, begun });
   }
 
   #tellHost(message: NodeMessage, now: InstantMs): void {
@@ -244,10 +245,11 @@ export class FleetNode {
     this.#lookForHost(now);
   }
 
-  /** Where the job's host is, as far as this node knows. */
+  /** Where the job's host is, as far as this node knows; not of one that goes on with what was begun again since. */
   get #hostAddress(): string | null {
     if (this.#role === "host") return this.#ownAddress;
-    return this.#isLinked ? this.#search.address : null;
+    const isPresent = begunBy(this.#epoch) >= (this.#census?.begun ?? 0);
+    return this.#isLinked && isPresent ? this.#search.address : null;
   }
 
   #lookForHost(now: InstantMs): void {
@@ -281,6 +283,10 @@ export class FleetNode {
       case "record":
         return this.#succession.settle(message);
       case "propose":
+        for (const change of this.#census?.see(message.proposal.epoch) ?? []) {
+          this.#effects.push({ kind: "census", change });
+        }
+        if (this.#role === "guest") this.#epoch = message.proposal.epoch;
         this.#succession.accept(message);
         return this.#tellHost({ kind: "accepted", proposal: message.proposal }, now);
       case "stopping":

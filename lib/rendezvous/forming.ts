@@ -24,7 +24,7 @@ export interface FormingSituation {
   readonly isFirst: boolean;
   /** This host has taken the job over, and waits for those who may come over too. */
   readonly isTakeover: boolean;
-  /** Who is here and has not joined yet. */
+  /** Who is here, has not joined yet, and may have workers of an earlier round. */
   readonly pending: readonly string[];
 }
 
@@ -33,7 +33,9 @@ export function decideForming(situation: FormingSituation): Forming {
   const size = mayForm ? roundSize(ready.length, settings) : null;
   if (size === null) return { kind: "too-few" };
   const isFull = ready.length >= settings.nodesMax;
-  if (isFirst) return isFull ? { kind: "form", size } : { kind: "wait", size, lastCall: "first" };
+  if (isFirst && pending.length === 0) {
+    return isFull ? { kind: "form", size } : { kind: "wait", size, lastCall: "first" };
+  }
   // Those who are known to be gone are not waited for, only those who may still come over.
   const here = new Set(ready.map(({ nodeId }) => nodeId));
   const haveAllComeOver = isFull || before.every((nodeId) => here.has(nodeId) || dead.has(nodeId));

@@ -7,7 +7,7 @@ import type { InstantMs } from "../core/time.ts";
 import { Ballot, type Right } from "./ballot.ts";
 import type { CoordinatorEffect, CoordinatorOptions } from "./coordinator_events.ts";
 import { decideForming, type Forming } from "./forming.ts";
-import { formedNumber, type JobRecord, type RoundId } from "./job_record.ts";
+import { begunBy, formedNumber, type JobRecord, type RoundId } from "./job_record.ts";
 import type { Waiting } from "./meeting.ts";
 import type { Members } from "./members.ts";
 import type { NodeMessage } from "./message_codec.ts";
@@ -29,6 +29,8 @@ export class Gathering {
   readonly #members: Members;
   readonly #ballot: Ballot;
   #record: JobRecord;
+  /** Of this host, for its next round. */
+  #epoch: number;
   /** Number of the round that is proposed next. */
   #nextRound: number;
   /** The host before, whose loss costs a restart unless it comes back; null: that costs nothing, or is counted. */
@@ -41,10 +43,10 @@ export class Gathering {
   #doubleRank: number | undefined;
   /** Who was ever here, but for those who left in order. */
   readonly #seen = new Set<string>();
-  /** The right to form a round comes from who is here, not from votes. */
-  #bindsAll = false;
+  /** The right to form a round comes from votes, not from who is here. */
+  #hasVotes = false;
   /** From the node where the job was begun: who took part. */
-  #told: { readonly by: string; readonly everybody: readonly string[] } | null = null;
+  #told: { readonly by: string; readonly begun: number; readonly everybody: readonly string[] } | null = null;
   /** Until then nodes of which nothing is heard may still run the last round. */
   #closedUntil: InstantMs = -Infinity;
 
@@ -55,6 +57,7 @@ export class Gathering {
     this.#ballot = new Ballot({ ...options, isOn: settings.failover === true });
     const previous = chain.at(-1);
     this.#isTakeover = previous !== undefined;
+    this.#epoch = formedNumber(previous ?? null, options.begun);
     this.#nextRound = previous === undefined ? 0 : previous.round + 1;
     this.#record = previous ?? { epoch, hostId, round: 0, restarts: 0, seats: [] };
     // Where every node is needed, the loss of one is a failure like a worker's.
@@ -98,11 +101,11 @@ export class Gathering {
     return this.#members.ready.filter(({ nodeId }) => this.#ballot.isEligible(nodeId));
   }
 
-  join(nodeId: string, { info, memory, others }: Extract<NodeMessage, { kind: "join" }>): void {
+  join(nodeId: string, { info, memory, others, begun }: Extract<NodeMessage, { kind: "join" }>): void {
     this.#members.join(nodeId, info);
     this.#ballot.hear(nodeId, memory);
     this.#seen.add(nodeId);
-    if (others !== null) this.#told = { by: nodeId, everybody: others };
+    if (others !== null) this.#told = { by: nodeId, begun, everybody: others };
   }
 
   /** A node's session is over (`Ballot.lose`). */
@@ -132,7 +135,7 @@ export class Gathering {
   /** `rightAt`: the right to form a round comes by itself then; null: it is there, or does not come so. */
   decide(now: InstantMs): { readonly forming: Forming; readonly rightAt: InstantMs | null } {
     const ready = this.eligible;
-    const { pending } = this.#members;
+    const isFirst = this.#nextRound === 0;
     const right = this.#right(ready, now);
     this.#lacksRight = right.kind === "refused" && this.#heldBy.length === 0;
     const forming = decideForming({
@@ -141,9 +144,9 @@ export class Gathering {
       mayForm: right.kind === "granted",
       before: this.#record.seats,
       dead: this.#ballot.dead,
-      isFirst: this.#nextRound === 0,
+      isFirst,
       isTakeover: this.#isTakeover,
-      pending,
+      pending: isFirst ? this.#pendingEarlier : this.#members.pending,
     });
     return { forming, rightAt: right.kind === "later" ? right.at : null };
   }
@@ -153,9 +156,14 @@ export class Gathering {
     if (this.#heldBy.length > 0) return { kind: "refused" };
     if (now < this.#closedUntil) return { kind: "later", at: this.#closedUntil };
     const right = this.#ballot.right(ids, this.#members.pending, now);
-    // Who begins the job has nobody's vote either.
-    this.#bindsAll = right.kind !== "granted" || this.#record.seats.length === 0;
-    return right.kind === "granted" || !this.#areTooFewElsewhere(ids) ? right : { kind: "granted" };
+    this.#hasVotes = right.kind === "granted";
+    return this.#hasVotes || !this.#areTooFewElsewhere(ids) ? right : { kind: "granted" };
+  }
+
+  /** In the first round only those who took part before have anything to end. */
+  get #pendingEarlier(): string[] {
+    const earlier = this.#options.elsewhere?.().earlier ?? [];
+    return this.#members.pending.filter((nodeId) => earlier.includes(nodeId));
   }
 
   /** Nodes of an earlier host here that are enough to run the job elsewhere; empty: they are not. */
@@ -166,6 +174,12 @@ export class Gathering {
     const here = new Set(this.eligible.map(({ nodeId }) => nodeId));
     const others = earlier.filter((nodeId) => !here.has(nodeId));
     return others.length < nodesMin ? [] : others;
+  }
+
+  /** How often the job was begun, as far as that is known. */
+  get #begun(): number {
+    const { elsewhere } = this.#options;
+    return Math.max(elsewhere?.().begun ?? this.#told?.begun ?? 0, begunBy(this.#record.epoch));
   }
 
   /** Whether those who took part and do not wait here are too few for a round, also together with any that are gone. */
@@ -182,7 +196,7 @@ export class Gathering {
 
   /** Null: no restart is left for the loss of the host before. */
   propose(size: number): Proposal | null {
-    const { selfId: hostId, chain, begun } = this.#options;
+    const { selfId: hostId } = this.#options;
     const before = this.#record.seats;
     const ready = this.eligible;
     const nodes = orderNodes(firstNodes(ready, size, before), before);
@@ -194,10 +208,12 @@ export class Gathering {
       if (this.#record.restarts > this.#options.settings.maxRestarts) return null;
     }
     const round = this.#nextRound++;
-    const epoch = formedNumber(chain.at(-1) ?? null, begun);
-    const record = { epoch, round, hostId, restarts: this.#record.restarts, seats };
+    if (!this.#hasVotes) this.#epoch = formedNumber(null, this.#begun);
+    const record = { epoch: this.#epoch, round, hostId, restarts: this.#record.restarts, seats };
     const able = this.#members.standbys(before.length === 0 ? seats : before);
-    const nodeIds = this.#ballot.propose(record, ready.map(({ nodeId }) => nodeId), this.#bindsAll);
+    // Who begins the job has nobody's vote either.
+    const bindsAll = !this.#hasVotes || before.length === 0;
+    const nodeIds = this.#ballot.propose(record, ready.map(({ nodeId }) => nodeId), bindsAll);
     const [double] = doubleNodeRanks(nodes);
     const isSaid = double === undefined || double === this.#doubleRank;
     this.#doubleRank = double;

@@ -30,9 +30,8 @@ export class Hosting {
   #probeAt: InstantMs | undefined;
   /** Without fail-over: when those who ran under an agent before this one have noticed, and have ended their workers. */
   #boundUntil: InstantMs | undefined;
-  /** The job is to be begun here, and no round was formed yet, though one may have been proposed (`hasBegun`). */
+  /** The job is to be begun here, and no round was formed yet. */
   #isFresh: boolean;
-  #hasBegun = false;
   /** The job is left to others. */
   #hasLeft = false;
   #effects: HostingEffect[] = [];
@@ -42,6 +41,7 @@ export class Hosting {
     this.#isFresh = options.chain.length === 0;
     const { census } = options;
     const elsewhere = census === null ? null : () => ({
+      begun: census.begun,
       everybody: census.everybody,
       earlier: this.#isFresh ? census.earlier.map(({ nodeId }) => nodeId) : [],
     });
@@ -121,10 +121,8 @@ export class Hosting {
     const told = effect.kind === "tell" && effect.nodeId === selfId ? effect.message : null;
     if (effect.kind === "recorded" && effect.standing === "left") this.#hasLeft = true;
     if (census !== null) {
-      const isProposal = effect.kind === "tell" && effect.message.kind === "propose";
-      if (isProposal && this.#isFresh && !this.#hasBegun) {
-        this.#hasBegun = true;
-        this.#note(census.begin());
+      if (effect.kind === "tell" && effect.message.kind === "propose") {
+        this.#note(census.see(effect.message.proposal.epoch));
       }
       if (effect.kind === "formed") this.#onFormed(census, effect.record.seats);
       if (told?.kind === "job-over" && !this.#hasLeft) this.#note(census.end(settings));

@@ -38,7 +38,10 @@ export function isNotAfter(a: RoundId, b: RoundId): boolean {
  */
 const NUMBERS_PER_HOST = 8;
 
-/** More than the hosts of a job that was begun once. */
+/**
+ * More than the hosts of a job that was begun once. It is begun again where a round is formed without the votes of the nodes
+ * of the last one: those may still have the right to go on from there, and must yield.
+ */
 const NUMBERS_PER_BEGIN = 2 ** 20;
 
 /**
@@ -52,6 +55,11 @@ export function freshNumber(begun: number): number {
 /** All of what was begun before are below, where the job was begun `begun` times. */
 export function numbersBefore(begun: number): number {
   return begun * NUMBERS_PER_BEGIN;
+}
+
+/** How often a job was begun at least of which a host has this number. */
+export function begunBy(epoch: number): number {
+  return Math.floor(epoch / NUMBERS_PER_BEGIN) + 1;
 }
 
 /** Of a host that has formed a round, itself, after the one of `previous`; null: the job was begun `begun` times before. */

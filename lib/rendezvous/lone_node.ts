@@ -7,7 +7,7 @@ import type { MeetingNews, MeetingRequest } from "./meeting.ts";
 import type { NodeInfo } from "./ranks.ts";
 
 const NODE_ID = "this node";
-const PAST = { memory: null, isFresh: true, others: null };
+const PAST = { memory: null, isFresh: true, others: null, begun: 0 };
 
 export interface LoneJob {
   readonly jobId: string;

@@ -26,9 +26,11 @@ export interface Past {
   readonly isFresh: boolean;
   /** Who else took part, as it is known where the job was begun (`Census.everybody`); null: elsewhere. */
   readonly others: readonly string[] | null;
+  /** How often the job was begun there; 0: elsewhere. */
+  readonly begun: number;
 }
 
-export const NO_PAST: Past = { memory: null, isFresh: true, others: null };
+export const NO_PAST: Past = { memory: null, isFresh: true, others: null, begun: 0 };
 
 /** From a node to the host. */
 export type NodeMessage =
@@ -125,7 +127,8 @@ export function decodeNodeMessage({ type, payload }: Message): NodeMessage | nul
   switch (kind) {
     case "join": {
       const info = nodeInfo(fields.object("info")), memory = memoryOf(fields.objectOrNull("memory"));
-      return { kind, info, memory, isFresh: fields.flag("isFresh"), others: fields.textsOrNull("others") };
+      const [others, begun] = [fields.textsOrNull("others"), fields.count("begun")];
+      return { kind, info, memory, isFresh: fields.flag("isFresh"), others, begun };
     }
     case "store-served":
       return { kind, round: fields.count("round"), store: storePlace(fields.object("store")) };

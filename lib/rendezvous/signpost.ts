@@ -26,11 +26,6 @@ export class Signpost {
     return this.#showAt;
   }
 
-  /** Who took part, but for this node; null: that is not known here. */
-  get others(): readonly string[] | null {
-    return this.#census?.everybody ?? null;
-  }
-
   /** A node has come (`FleetEvent`, "strayed"). */
   arrive(node: KnownNode, isFresh: boolean, now: InstantMs): Effect[] {
     this.#strays.add(node.nodeId);

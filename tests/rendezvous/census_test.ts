@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { Census, NEVER_BEGUN } from "../../lib/rendezvous/census.ts";
+import { formedNumber } from "../../lib/rendezvous/job_record.ts";
 import { SETTINGS } from "./scripted_job.ts";
 
 const B = { nodeId: "b", address: "10.0.0.2:40000" };
@@ -61,4 +62,11 @@ Deno.test("Census counts who is gone until a round is formed without it, and not
   assertEquals([census.form(), census.form()], [[{ kind: "formed" }], []]);
   assertEquals(census.everybody, ["b"]);
   assertEquals(new Census(NEVER_BEGUN, false).everybody, null);
+});
+
+Deno.test("Census knows from a round's number that the job was begun once more", () => {
+  const census = new Census({ count: 1, nodes: [B], gone: ["x"] });
+  assertEquals(census.see(formedNumber(null, 0)), []);
+  assertEquals(census.see(formedNumber(null, 1)), [{ kind: "begin", count: 2 }]);
+  assertEquals([census.begun, census.see(formedNumber(null, 1)), census.everybody], [2, [], ["b"]]);
 });

@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { NEVER_BEGUN } from "../../lib/rendezvous/census.ts";
 import type { FleetEffect, FleetEvent } from "../../lib/rendezvous/fleet_events.ts";
 import { FleetNode } from "../../lib/rendezvous/fleet_node.ts";
+import { formedNumber } from "../../lib/rendezvous/job_record.ts";
 import type { Seat } from "../../lib/rendezvous/meeting.ts";
 import { NO_PAST } from "../../lib/rendezvous/message_codec.ts";
 import { node, SETTINGS } from "./scripted_job.ts";
@@ -280,6 +281,16 @@ Deno.test("Who comes where the job was hosted is sent to where it is, also by a 
   assertEquals(redirects(0), [null]);
   step({ kind: "linked", epoch: 8, hostId: "b" });
   assertEquals(redirects(1_000), ["10.0.0.2:40000"]);
+  // The job is begun again: whoever goes on with what was before is to get nobody.
+  const proposal = { epoch: formedNumber(null, 3), round: 9, hostId: "b" };
+  step({ kind: "heard", message: { kind: "propose", proposal, bases: [], record: null } });
+  assertEquals(redirects(2_000), ["10.0.0.2:40000"]);
+  step({ kind: "link-ended", end: { kind: "lost", text: "it went" } }, {
+    kind: "linked",
+    epoch: 8,
+    hostId: "c",
+  });
+  assertEquals(redirects(3_000), [null]);
 });
 
 Deno.test("A node that is sent on goes there, joins nobody on the way, and gives up when its time is over", () => {

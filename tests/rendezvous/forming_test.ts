@@ -40,7 +40,7 @@ Deno.test("Whoever is here is waited for even if MAX are ready, since it may hav
   assertEquals(decide("abcd", { isFirst: false, before: [..."abce"], pending: ["e"] }), {
     ...{ kind: "wait", size: 4, lastCall: null },
   });
-  assertEquals(decide("abcd", { pending: ["x"] }), { kind: "form", size: 4 });
+  assertEquals(decide("abcd", { pending: ["x"] }), { kind: "wait", size: 4, lastCall: null });
 });
 
 Deno.test("A new host waits for those who may still come over, not for the dead", () => {

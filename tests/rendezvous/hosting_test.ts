@@ -191,6 +191,11 @@ Deno.test("A host that has lost nearly all goes on where those are too few to ha
   for (const nodeId of "bcd") job.gone(nodeId);
   job.come(...able("xyz"));
   assertEquals([job.world, job.restarts], ["axyz", 1]);
+  // Those who are lost have not voted, and may have the right to go on from the round before: they must yield.
+  const epochs = job.told("x", "propose").map(({ proposal }) => proposal.epoch);
+  assertEquals(epochs, [formedNumber(null, 1)]);
+  const begins = notes(job.effects).flatMap((change) => (change.kind === "begin" ? [change.count] : []));
+  assertEquals(begins, [1, 2]);
 });
 
 Deno.test("Who goes on without votes binds all who are there, also those who get no seat", () => {

@@ -23,6 +23,7 @@ const NODE_MESSAGES: readonly NodeMessage[] = [
     memory: null,
     isFresh: true,
     others: null,
+    begun: 0,
   },
   {
     kind: "join",
@@ -30,6 +31,7 @@ const NODE_MESSAGES: readonly NodeMessage[] = [
     memory: { first: ROUND, latest: { ...ROUND, round: 4 } },
     isFresh: false,
     others: ["a", "c"],
+    begun: 2,
   },
   { kind: "accepted", proposal: ROUND },
   { kind: "store-served", round: 4, store: STORE },

@@ -26,14 +26,13 @@ Deno.test("Signpost keeps nobody who can't be told anything", () => {
 });
 
 Deno.test("Signpost notes who comes before it sends anybody on, and says who took part", () => {
-  const signpost = new Signpost(
-    new Census({ count: 1, nodes: [{ nodeId: "d", address: "d:1" }], gone: ["e"] }),
-  );
+  const census = new Census({ count: 1, nodes: [{ nodeId: "d", address: "d:1" }], gone: ["e"] });
+  const signpost = new Signpost(census);
   const change = { kind: "add" as const, nodeId: "b", address: "b:1" };
   assertEquals(signpost.arrive({ nodeId: "b", address: "b:1" }, false, 0), [{ kind: "census", change }]);
-  assertEquals(signpost.others, ["d", "b", "e (gone)", "(agent before) (gone)"]);
+  assertEquals(census.everybody, ["d", "b", "e (gone)", "(agent before) (gone)"]);
   // Another agent under a name that is known.
   signpost.arrive({ nodeId: "d", address: null }, false, 100);
   signpost.arrive({ nodeId: "d", address: "d:2" }, true, 101);
-  assertEquals(signpost.others?.filter((nodeId) => nodeId.startsWith("d")), ["d", "d (gone)"]);
+  assertEquals(census.everybody?.filter((nodeId) => nodeId.startsWith("d")), ["d", "d (gone)"]);
 });
