@@ -63,15 +63,21 @@ const DEFECTS: readonly Defect[] = [
   },
   {
     name: "a host that is started anew does not wait for those who were there",
-    file: "lib/rendezvous/hosting.ts",
-    from: "if (!this.#isFresh || by.length === this.#heldBy) return;",
-    to: "return;",
+    file: "lib/rendezvous/gathering.ts",
+    from: 'if (this.#heldBy.length > 0) return { kind: "refused" };',
+    to: "",
   },
   {
-    name: "a host that is started anew gives way to whom its last job has replaced",
+    name: "a job that is begun again is not above what was begun before",
+    file: "lib/rendezvous/job_record.ts",
+    from: "return begun * NUMBERS_PER_BEGIN;",
+    to: "return 0;",
+  },
+  {
+    name: "a round needs no votes however many are missing",
     file: "lib/rendezvous/gathering.ts",
-    from: "formedNumber(chain.at(-1) ?? null, begun)",
-    to: "formedNumber(chain.at(-1) ?? null)",
+    from: "return others.size < nodesMin;",
+    to: "return true;",
   },
   {
     name: "a restart is free",
