@@ -38,12 +38,6 @@ const DEFECTS: readonly Defect[] = [
     to: "this.#memory ??= { first: proposal, latest: proposal };",
   },
   {
-    name: "a host that has lost half of its round does not wait",
-    file: "lib/rendezvous/ballot.ts",
-    from: 'return at <= now ? GRANTED : { kind: "later", at };',
-    to: "return GRANTED;",
-  },
-  {
     name: "a round whose nodes are all lost is followed at once",
     file: "lib/rendezvous/gathering.ts",
     from: "if (round.lost.length === round.seats.length) this.#closedUntil = now + silenceMs + stopMs;",
