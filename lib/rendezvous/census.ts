@@ -144,7 +144,8 @@ export class Census {
 
   /** The job is over here; those of whom nothing is known could go on by themselves only if they are enough. */
   end({ nodesMin }: JobSettings): CensusChange[] {
-    const isKnown = this.#addresses.size > 0 || this.#gone.size > 0;
+    // Also where all have left the machine still knows that it was begun.
+    const isKnown = this.#begun > 0 || this.#addresses.size > 0;
     if (!isKnown || this.#addresses.size >= nodesMin) return [];
     for (const nodes of [this.#addresses, this.#gone, this.#earlier]) nodes.clear();
     return [{ kind: "clear" }];

@@ -22,7 +22,7 @@ export interface Fleet {
   /** Where the job's endpoint is, on this machine. */
   readonly endpointPort: number;
   /** Starts one launcher; `script` is what each worker does. */
-  start(options: readonly string[], script: string): Node;
+  start(options: readonly string[], script: string, env?: Readonly<Record<string, string>>): Node;
   /** Waits until `isTrue`. */
   until(what: string, isTrue: () => boolean): Promise<void>;
 }
@@ -36,14 +36,14 @@ export async function fleet(body: (fleet: Fleet) => Promise<void>): Promise<void
   listener.close();
   const mark = newMark();
   const ends: Promise<unknown>[] = [];
-  const start: Fleet["start"] = (options, script) => {
+  const start: Fleet["start"] = (options, script, env = {}) => {
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "-A", "--quiet"],
         ...[MAIN, "--nproc-per-node=1", "--rdzv-backend=c10d", `--rdzv-endpoint=localhost:${port}`],
         ...[...options, "--no-python", "sh", "-c", TELL + script],
       ],
-      env: mark.env,
+      env: { ...env, ...mark.env },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

@@ -146,6 +146,25 @@ Deno.test("fleet: SIGINT on one node ends the job on all", () =>
     assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [130, 130]);
   }));
 
+Deno.test("fleet: a job that has ended leaves nothing on the host's disk", () =>
+  fleet(async ({ start, until }) => {
+    const directory = await Deno.makeTempDir({ prefix: "muster-state-" });
+    try {
+      const env = { MUSTER_STATE_DIRECTORY: directory };
+      const mark = `${directory}/go`;
+      const script = `until [ -e ${mark} ]; do sleep 0.1; done`;
+      const nodes = [start(["--nnodes=2"], script, env), start(["--nnodes=2"], script, env)];
+      const names = () => [...Deno.readDirSync(directory)].map(({ name }) => name);
+      await until("both run", () => nodes.every((node) => lastRank(node) !== undefined));
+      assertEquals(names().length, 1, "the host knows who takes part");
+      await Deno.writeTextFile(mark, "");
+      assertEquals(await Promise.all(nodes.map(({ ended }) => ended)), [0, 0]);
+      assertEquals(names(), ["go"], "only what this test wrote");
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  }));
+
 for (const host of ["127.0.0.2", "[::1]"]) {
   Deno.test(`fleet: nodes meet at ${host} as they do at 127.0.0.1, in either way`, () =>
     fleet(async ({ start }) => {

@@ -43,6 +43,12 @@ Deno.test("Census is over with the job, unless those who are not accounted for a
     assertEquals(census.end({ ...SETTINGS, nodesMin }), nodesMin === 2 ? [] : [{ kind: "clear" }]);
     assertEquals(ids(census).length, nodesMin === 2 ? 2 : 0);
   }
+  const left = new Census(NEVER_BEGUN);
+  assertEquals(left.end(SETTINGS), []);
+  left.add(B, true);
+  left.see(formedNumber(null));
+  left.remove("b");
+  assertEquals(left.end(SETTINGS), [{ kind: "clear" }]);
 });
 
 Deno.test("Census counts who is gone until a round is formed without it, and not whoever left in order", () => {
