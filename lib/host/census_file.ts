@@ -5,7 +5,7 @@
 
 import { sha256 } from "@noble/hashes/sha2";
 import { utf8 } from "../core/bytes.ts";
-import { type Begun, type CensusChange, type KnownNode, NEVER_BEGUN } from "../rendezvous/census.ts";
+import { type Begun, begunAfter, type CensusChange, NEVER_BEGUN } from "../rendezvous/census.ts";
 import { isPrivate } from "./status_directory.ts";
 
 const DIRECTORY_VARIABLE = "MUSTER_STATE_DIRECTORY";
@@ -59,7 +59,7 @@ export class CensusFile {
     const text = readIfThere(this.#path);
     if (text === null) return NEVER_BEGUN;
     requirePrivate(this.#directory);
-    const begun = replay(text);
+    const begun = begunAfter(text.split("\n").flatMap((line) => readChange(line) ?? []));
     if (begun.nodes.length === 0) {
       this.#clear();
       return NEVER_BEGUN;
@@ -127,20 +127,6 @@ function lineOf(change: CensusChange): string {
 }
 
 /** A line that can't be read is the last one, which was cut short: nobody was told of it yet. */
-function replay(text: string): Begun {
-  const nodes = new Map<string, KnownNode>(), gone = new Set<string>();
-  let count = 0;
-  for (const line of text.split("\n")) {
-    const change = readChange(line);
-    if (change?.kind === "add") nodes.set(change.nodeId, { nodeId: change.nodeId, address: change.address });
-    if (change?.kind === "gone") nodes.delete(change.nodeId);
-    if (change?.kind === "gone") gone.add(change.nodeId);
-    if (change?.kind === "begin" || change?.kind === "formed") gone.clear();
-    if (change?.kind === "begin") count = change.count;
-  }
-  return { count, nodes: [...nodes.values()], gone: [...gone] };
-}
-
 function readChange(line: string): CensusChange | null {
   try {
     return JSON.parse(line) as CensusChange;

@@ -6,6 +6,7 @@
 
 import type { MeetingPlan } from "../options/launch_plan.ts";
 import type { MeetingNews, MeetingRequest } from "../rendezvous/meeting.ts";
+import { STAYS_AS_HOST } from "../rendezvous/texts.ts";
 import type { JobStatus, StatusRequest } from "../view/status.ts";
 import { type FleetHooks, type SharedPlace, torchrunSign } from "./fleet_hooks.ts";
 import { openFleetMeeting } from "./open_fleet.ts";
@@ -33,7 +34,6 @@ const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 50;
 /** How often a host that is to leave looks whether torchrun's agents, who meet at its store, have all gone. */
 const STAY_LOOK_MS = 1_000;
-const STAYS_AS_HOST = "The other nodes meet here, so this agent stays for them (once more to stop at once)";
 
 const TORCHRUN_JOINS = "torchrun's agents take part in the job";
 /** A host of ours that ends at the wrong moment looks like a store alone, once. */

@@ -43,6 +43,35 @@ export type CensusChange =
   | { readonly kind: "formed" }
   | { readonly kind: "clear" };
 
+/** What comes of all that was noted, in order. */
+export function begunAfter(changes: Iterable<CensusChange>): Begun {
+  const nodes = new Map<string, KnownNode>(), gone = new Set<string>();
+  let count = 0;
+  for (const change of changes) {
+    switch (change.kind) {
+      case "add":
+        nodes.set(change.nodeId, { nodeId: change.nodeId, address: change.address });
+        break;
+      case "gone":
+        nodes.delete(change.nodeId);
+        gone.add(change.nodeId);
+        break;
+      case "begin":
+        count = change.count;
+        gone.clear();
+        break;
+      case "formed":
+        gone.clear();
+        break;
+      case "clear":
+        count = 0;
+        nodes.clear();
+        gone.clear();
+    }
+  }
+  return { count, nodes: [...nodes.values()], gone: [...gone] };
+}
+
 /** No node id. */
 const AGENT_BEFORE = "(agent before)";
 

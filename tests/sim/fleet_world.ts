@@ -6,7 +6,7 @@
 
 import { assert, assertDefined } from "../../lib/core/assert.ts";
 import { Prng } from "../../lib/core/prng.ts";
-import type { CensusChange, KnownNode } from "../../lib/rendezvous/census.ts";
+import { begunAfter, type CensusChange } from "../../lib/rendezvous/census.ts";
 import { GROUP_GRACE_MS, KILL_WAIT_MS, LEFTOVER_GRACE_MS } from "../../lib/supervise/stop_steps.ts";
 import { Agenda } from "./control_network.ts";
 import { FleetChecks } from "./fleet_checks.ts";
@@ -43,7 +43,7 @@ export class FleetWorld {
   readonly #tally: FleetTally;
   readonly #onLine: (line: string) => void;
   /** What the endpoint's machine keeps of the job, also when its launcher is killed. */
-  readonly #disk = { count: 0, nodes: new Map<string, KnownNode>(), gone: new Set<string>() };
+  readonly #disk: CensusChange[] = [];
   #machines = 0;
   #lastPort = 50_000;
   #areFaultsOver = false;
@@ -121,8 +121,8 @@ export class FleetWorld {
         stopMs: shutdownTimeoutMs + GROUP_GRACE_MS + KILL_WAIT_MS,
         openPort: () => assertDefined(this.#network.listen(process, ++this.#lastPort) ?? undefined),
         ...{ process, network: this.#network, prng: this.#prng.split(), settings, info, heartbeat, port },
-        begun: { count: this.#disk.count, nodes: [...this.#disk.nodes.values()], gone: [...this.#disk.gone] },
-        onCensus: (change) => this.#write(change),
+        begun: begunAfter(this.#disk),
+        onCensus: (change) => this.#disk.push(change),
         endpoints: [`10.0.0.1:${PORT}`],
         hostings: this.#hostings,
         onSay: (text) => this.#say(`${nodeId}: ${text}`),
@@ -137,17 +137,6 @@ export class FleetWorld {
     this.#launchers.push(launcher);
     this.#say(`${nodeId} starts as ${role}`);
     launcher.start(role);
-  }
-
-  #write(change: CensusChange): void {
-    const { nodes, gone } = this.#disk;
-    if (change.kind === "add") nodes.set(change.nodeId, change);
-    if (change.kind === "gone") nodes.delete(change.nodeId);
-    if (change.kind === "gone") gone.add(change.nodeId);
-    if (change.kind === "begin" || change.kind === "formed" || change.kind === "clear") gone.clear();
-    if (change.kind === "begin") this.#disk.count = change.count;
-    if (change.kind === "clear") this.#disk.count = 0;
-    if (change.kind === "clear") nodes.clear();
   }
 
   #say(line: string): void {
