@@ -103,8 +103,8 @@ export class JsonFields {
     return this.list(name, lengthMax, (value, place) => readText(value, place, textMax));
   }
 
-  textsOrNull(name: string): string[] | null {
-    return this.#optional(name, () => this.texts(name));
+  objectsOrNull(name: string): JsonFields[] | null {
+    return this.#optional(name, () => this.objects(name));
   }
 
   /** Null where the field is null or missing. */

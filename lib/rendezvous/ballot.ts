@@ -129,6 +129,12 @@ export class Ballot {
     return !this.#options.isOn || this.#memories.has(nodeId);
   }
 
+  /** Whether a node that is here runs since before the last round, or has accepted it. */
+  wasThere(nodeId: string): boolean {
+    const memory = this.#memories.get(nodeId);
+    return memory !== undefined && this.#chain.some(({ record }) => wasThere(memory, record));
+  }
+
   /** Whether those who are ready give the right to form the next round; of those who are `pending` nothing is known. */
   right(ready: readonly string[], pending: readonly string[], now: InstantMs): Right {
     let right = GRANTED;

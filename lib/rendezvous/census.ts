@@ -105,10 +105,11 @@ export class Census {
   }
 
   /** All who took part, but for those who left in order; null: there may be others. */
-  get everybody(): string[] | null {
+  get everybody(): KnownNode[] | null {
+    if (!this.#isComplete) return null;
     // A node that is here may have the name of one that is gone.
-    const gone = [...this.#gone].map((nodeId) => `${nodeId} (gone)`);
-    return this.#isComplete ? [...this.#addresses.keys(), ...gone] : null;
+    const gone = [...this.#gone].map((nodeId) => ({ nodeId: `${nodeId} (gone)`, address: null }));
+    return [...[...this.#addresses].map(([nodeId, address]) => ({ nodeId, address })), ...gone];
   }
 
   /** Nodes of an earlier agent that may still run the job elsewhere. */

@@ -174,7 +174,8 @@ export class Coordinator {
     for (const nodeId of others) this.#tell(nodeId, { kind: "stopping", signal });
   }
 
-  #onGone({ nodeId, text, quietMs }: Extract<CoordinatorEvent, { kind: "gone" }>, now: InstantMs): void {
+  #onGone(event: Extract<CoordinatorEvent, { kind: "gone" }>, now: InstantMs): void {
+    const { nodeId, inOrder, text, quietMs } = event;
     if (!this.#members.has(nodeId)) return;
     const name = this.#members.nameOf(nodeId);
     const wasLeaving = this.#members.isLeaving(nodeId);
@@ -185,8 +186,8 @@ export class Coordinator {
     if (round === null) return this.#tryForm(now);
     const wasSeated = round.has(nodeId), wasDone = round.isDone(nodeId);
     if (wasSeated) {
-      if (wasLeaving || wasDone) round.remove(nodeId);
-      else round.lose(nodeId, { lastHeard: now - quietMs, noticed: now, reason: text });
+      if (wasDone || (wasLeaving && inOrder)) round.remove(nodeId);
+      else round.lose(nodeId, wasLeaving ? null : { lastHeard: now - quietMs, noticed: now, reason: text });
     }
     if (round.phase === "placing" && isAsked) {
       this.#say("notice", `${name} went before the workers were started`);

@@ -1,5 +1,6 @@
 /** What a coordinator hears and what it has done: its side of the host's sessions. */
 
+import type { KnownNode } from "./census.ts";
 import type { JobRecord, Standing } from "./job_record.ts";
 import type { HostMessage, NodeMessage, Standby } from "./message_codec.ts";
 import type { LostSeat } from "./round.ts";
@@ -35,7 +36,7 @@ export interface Elsewhere {
   /** How often the job was begun. */
   readonly begun: number;
   /** All who took part, but for those who left in order; null: there may be others. */
-  readonly everybody: readonly string[] | null;
+  readonly everybody: readonly KnownNode[] | null;
   /** Nodes of an earlier host here that may run it; empty: that is no matter any more. */
   readonly earlier: readonly string[];
 }

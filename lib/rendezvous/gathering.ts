@@ -5,6 +5,7 @@
 
 import type { InstantMs } from "../core/time.ts";
 import { Ballot, type Right } from "./ballot.ts";
+import type { KnownNode } from "./census.ts";
 import type { CoordinatorEffect, CoordinatorOptions } from "./coordinator_events.ts";
 import { decideForming, type Forming } from "./forming.ts";
 import { begunBy, formedNumber, type JobRecord, type RoundId } from "./job_record.ts";
@@ -41,12 +42,13 @@ export class Gathering {
   #lacksRight = false;
   /** Of the last round's nodes, as was said. */
   #doubleRank: number | undefined;
-  /** Who was ever here, but for those who left in order. */
-  readonly #seen = new Set<string>();
+  /** Who was ever here, but for those who left in order, by name and place. */
+  readonly #seen = new Map<string, KnownNode>();
   /** The right to form a round comes from votes, not from who is here. */
   #hasVotes = false;
   /** From the node where the job was begun: who took part. */
-  #told: { readonly by: string; readonly begun: number; readonly everybody: readonly string[] } | null = null;
+  #told: { readonly by: string; readonly begun: number; readonly everybody: readonly KnownNode[] } | null =
+    null;
   /** Until then nodes of which nothing is heard may still run the last round. */
   #closedUntil: InstantMs = -Infinity;
 
@@ -104,14 +106,15 @@ export class Gathering {
   join(nodeId: string, { info, memory, others, begun }: Extract<NodeMessage, { kind: "join" }>): void {
     this.#members.join(nodeId, info);
     this.#ballot.hear(nodeId, memory);
-    this.#seen.add(nodeId);
+    const seen = this.#placed(nodeId);
+    this.#seen.set(keyOf(seen), seen);
     if (others !== null) this.#told = { by: nodeId, begun, everybody: others };
   }
 
   /** A node's session is over (`Ballot.lose`). */
   lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): CoordinatorEffect[] {
     this.#ballot.lose(nodeId, inOrder, lastHeard);
-    if (inOrder) this.#seen.delete(nodeId);
+    if (inOrder) this.#seen.delete(keyOf(this.#placed(nodeId)));
     if (this.#told?.by === nodeId) this.#told = null;
     const [place] = this.#members.standbys([nodeId]);
     const isOfInterest = this.#options.settings.failover === true && !inOrder && place !== undefined;
@@ -125,7 +128,7 @@ export class Gathering {
    */
   close(round: Round, now: InstantMs): void {
     const { silenceMs, stopMs } = this.#options;
-    if (round.lost.length === round.seats.length) this.#closedUntil = now + silenceMs + stopMs;
+    if (round.mayGoOn) this.#closedUntil = now + silenceMs + stopMs;
   }
 
   proveDead(nodeId: string): void {
@@ -185,13 +188,26 @@ export class Gathering {
   /** Whether those who took part and do not wait here are too few for a round, also together with any that are gone. */
   #areTooFewElsewhere(ready: readonly string[]): boolean {
     const { elsewhere, selfId, settings: { nodesMin } } = this.#options;
+    const told = this.#told;
     // Some may have come by since the other node has told.
-    const told = this.#told === null ? null : [...this.#told.everybody, ...this.#seen];
-    const everybody = elsewhere?.().everybody ?? told;
+    const everybody = elsewhere?.().everybody ??
+      (told === null ? null : [...told.everybody, ...this.#seen.values()]);
     if (everybody === null) return false;
-    const others = new Set(everybody);
-    for (const nodeId of [...ready, selfId]) others.delete(nodeId);
-    return others.size < nodesMin;
+    const here = new Set([...ready, selfId]);
+    const others = everybody.filter((node) =>
+      node.nodeId !== told?.by && !(here.has(node.nodeId) && this.#isThis(node))
+    );
+    return new Set(others.map(keyOf)).size < nodesMin;
+  }
+
+  /** Whether a node that is here is the one meant, not one that was started since under its name. */
+  #isThis({ nodeId, address }: KnownNode): boolean {
+    if (nodeId === this.#options.selfId || address === null || this.#ballot.wasThere(nodeId)) return true;
+    return keyOf(this.#placed(nodeId)) === keyOf({ nodeId, address });
+  }
+
+  #placed(nodeId: string): KnownNode {
+    return { nodeId, address: this.#members.standbys([nodeId])[0]?.address ?? null };
   }
 
   /** Null: no restart is left for the loss of the host before. */
@@ -250,4 +266,9 @@ export class Gathering {
     this.#record = record;
     return [{ kind: "formed", record, ...this.#members.whoFollow(record.seats) }];
   }
+}
+
+/** A node may be reached at several addresses, but its port is the same: it is drawn by chance at its start. */
+function keyOf({ nodeId, address }: KnownNode): string {
+  return `${nodeId} ${address?.slice(address.lastIndexOf(":") + 1)}`;
 }

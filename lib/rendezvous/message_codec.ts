@@ -8,6 +8,7 @@ import { concat, fromUtf8, utf8 } from "../core/bytes.ts";
 import type { SignalName } from "../core/errors.ts";
 import { SIGNAL_NUMBERS } from "../core/errors.ts";
 import type { Memory } from "./ballot.ts";
+import type { KnownNode } from "./census.ts";
 import type { JobRecord, RoundId, Standing } from "./job_record.ts";
 import { JsonFields, MessageError } from "../core/json_fields.ts";
 import type { JobOutcome, LocalFailure, MeetingNews, MeetingRequest, Seat, StorePlace } from "./meeting.ts";
@@ -25,7 +26,7 @@ export interface Past {
   /** It has met no other host of the job. */
   readonly isFresh: boolean;
   /** Who else took part, as it is known where the job was begun (`Census.everybody`); null: elsewhere. */
-  readonly others: readonly string[] | null;
+  readonly others: readonly KnownNode[] | null;
   /** How often the job was begun there; 0: elsewhere. */
   readonly begun: number;
 }
@@ -127,7 +128,7 @@ export function decodeNodeMessage({ type, payload }: Message): NodeMessage | nul
   switch (kind) {
     case "join": {
       const info = nodeInfo(fields.object("info")), memory = memoryOf(fields.objectOrNull("memory"));
-      const [others, begun] = [fields.textsOrNull("others"), fields.count("begun")];
+      const others = fields.objectsOrNull("others")?.map(knownNodeOf) ?? null, begun = fields.count("begun");
       return { kind, info, memory, isFresh: fields.flag("isFresh"), others, begun };
     }
     case "store-served":
@@ -316,6 +317,10 @@ export function decodeRecord(bytes: Uint8Array): JobRecord {
 
 function recordOf(fields: JsonFields): JobRecord {
   return { ...roundIdOf(fields), restarts: fields.count("restarts"), seats: fields.texts("seats") };
+}
+
+function knownNodeOf(fields: JsonFields): KnownNode {
+  return { nodeId: fields.text("nodeId"), address: fields.textOrNull("address") };
 }
 
 function roundIdOf(fields: JsonFields): RoundId {

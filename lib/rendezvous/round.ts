@@ -36,6 +36,8 @@ export class Round {
   readonly #states = new Map<string, NodeState>();
   /** Whose session is over. */
   readonly #absent = new Set<string>();
+  /** Whose session is over, with workers perhaps. */
+  readonly #mayGoOn = new Set<string>();
   readonly #reports = new Map<string, Uint8Array>();
   #succeeded = 0;
 
@@ -80,14 +82,16 @@ export class Round {
     if (report !== null) this.#reports.set(nodeId, report);
   }
 
-  /** Its session is over; it was done or meant to go. */
+  /** Its session is over, and nothing of its part is alive. */
   remove(nodeId: string): void {
     this.#absent.add(nodeId);
   }
 
-  /** Its session is over, and its part of the round with it. */
-  lose(nodeId: string, how: Pick<LostSeat, "lastHeard" | "noticed" | "reason">): void {
+  /** Its session is over, and its part of the round with it; it may have workers for a while. `how`: null: it was leaving. */
+  lose(nodeId: string, how: Pick<LostSeat, "lastHeard" | "noticed" | "reason"> | null): void {
     this.#absent.add(nodeId);
+    this.#mayGoOn.add(nodeId);
+    if (how === null) return;
     const groupRank = this.seats.indexOf(nodeId);
     const baseRank = this.nodes.slice(0, groupRank).reduce((sum, { workerCount }) => sum + workerCount, 0);
     const { hostName: host, workerCount } = this.nodes[groupRank]!;
@@ -115,6 +119,11 @@ export class Round {
 
   get isAllCleared(): boolean {
     return this.seats.every((nodeId) => this.isCleared(nodeId) || this.#absent.has(nodeId));
+  }
+
+  /** All nodes may have workers, and run on together out of sight. */
+  get mayGoOn(): boolean {
+    return this.#mayGoOn.size === this.seats.length;
   }
 
   get reports(): { readonly nodeId: string; readonly report: Uint8Array }[] {

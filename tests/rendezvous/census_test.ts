@@ -11,6 +11,8 @@ const C = { nodeId: "c", address: "10.0.0.3:40000" };
 const BEFORE = "(agent before) (gone)";
 const ids = (census: Census) => census.earlier.map(({ nodeId }) => nodeId);
 
+const everybodyOf = (census: Census) => census.everybody?.map(({ nodeId }) => nodeId) ?? null;
+
 Deno.test("Census says each thing once", () => {
   const census = new Census(NEVER_BEGUN);
   assertEquals(census.add({ nodeId: "b", address: null }, false), [{
@@ -53,10 +55,10 @@ Deno.test("Census is over with the job, unless those who are not accounted for a
 
 Deno.test("Census counts who is gone until a round is formed without it, and not whoever left in order", () => {
   const census = new Census({ count: 1, nodes: [B, C], gone: ["x"] });
-  assertEquals(census.everybody, ["b", "c", "x (gone)", BEFORE]);
+  assertEquals(everybodyOf(census), ["b", "c", "x (gone)", BEFORE]);
   assertEquals(census.remove("b"), [{ kind: "gone", nodeId: "b" }]);
   assertEquals(census.strike("c"), [{ kind: "gone", nodeId: "c" }]);
-  assertEquals([census.strike("c"), census.everybody], [[], ["x (gone)", BEFORE, "c (gone)"]]);
+  assertEquals([census.strike("c"), everybodyOf(census)], [[], ["x (gone)", BEFORE, "c (gone)"]]);
   // Under its old name, at another port: another agent.
   census.add(B, true);
   assertEquals(census.add({ nodeId: "b", address: "10.0.0.2:1" }, true).map(({ kind }) => kind), [
@@ -64,15 +66,15 @@ Deno.test("Census counts who is gone until a round is formed without it, and not
     "add",
   ]);
   assertEquals(census.add({ nodeId: "b", address: "10.0.0.2:1" }, true), []);
-  assertEquals(census.everybody, ["b", "x (gone)", BEFORE, "c (gone)", "b (gone)"]);
+  assertEquals(everybodyOf(census), ["b", "x (gone)", BEFORE, "c (gone)", "b (gone)"]);
   assertEquals([census.form(), census.form()], [[{ kind: "formed" }], []]);
-  assertEquals(census.everybody, ["b"]);
-  assertEquals(new Census(NEVER_BEGUN, false).everybody, null);
+  assertEquals(everybodyOf(census), ["b"]);
+  assertEquals(everybodyOf(new Census(NEVER_BEGUN, false)), null);
 });
 
 Deno.test("Census knows from a round's number that the job was begun once more", () => {
   const census = new Census({ count: 1, nodes: [B], gone: ["x"] });
   assertEquals(census.see(formedNumber(null, 0)), []);
   assertEquals(census.see(formedNumber(null, 1)), [{ kind: "begin", count: 2 }]);
-  assertEquals([census.begun, census.see(formedNumber(null, 1)), census.everybody], [2, [], ["b"]]);
+  assertEquals([census.begun, census.see(formedNumber(null, 1)), everybodyOf(census)], [2, [], ["b"]]);
 });

@@ -566,19 +566,25 @@ Deno.test("Who takes over never forms a round with newcomers alone", () => {
 });
 
 Deno.test("A round whose nodes are all lost is not followed before they must have ended it", () => {
-  const job = new ScriptedJob({ nodesMin: 1, nodesMax: 2, lastCallMs: 0 });
-  job.stuck.add("a");
-  job.come("b", "c");
-  job.step({ kind: "said", nodeId: "a", message: { kind: "leave", signal: "SIGTERM", scope: "node" } });
-  job.clear("a");
-  assertEquals([...job.seats.keys()].sort(), ["b", "c"]);
-  job.come("d");
-  job.stuck.add("c");
-  for (const nodeId of ["b", "c"]) job.gone(nodeId, "nothing was heard of it any more");
-  job.later(44_000);
-  assertEquals(job.seats.size, 0);
-  job.later(1_000);
-  assertEquals(job.world, "d");
+  for (const wasLeaving of [false, true]) {
+    const job = new ScriptedJob({ nodesMin: 1, nodesMax: 2, lastCallMs: 0 });
+    const tell = (nodeId: string) =>
+      job.step({ kind: "said", nodeId, message: { kind: "leave", signal: "SIGTERM", scope: "node" } });
+    job.stuck.add("a");
+    job.come("b", "c");
+    tell("a");
+    job.clear("a");
+    assertEquals([...job.seats.keys()].sort(), ["b", "c"]);
+    job.come("d");
+    for (const nodeId of ["b", "c"]) job.stuck.add(nodeId);
+    // Who is to leave has workers until it has ended them, too.
+    if (wasLeaving) tell("b");
+    for (const nodeId of ["b", "c"]) job.gone(nodeId, "nothing was heard of it any more");
+    job.later(44_000);
+    assertEquals(job.seats.size, 0);
+    job.later(1_000);
+    assertEquals([job.world, job.restarts], ["d", 0]);
+  }
 });
 
 Deno.test("A node that is lost after its workers ended well costs nothing, also while the round ends for another cause", () => {

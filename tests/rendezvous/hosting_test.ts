@@ -58,6 +58,8 @@ function hosting(known: readonly KnownNode[], changes: Partial<JobSettings> = {}
   };
 }
 
+const known = (...nodeIds: string[]): KnownNode[] => nodeIds.map((nodeId) => ({ nodeId, address: null }));
+
 const notes = (effects: readonly HostingEffect[]) =>
   effects.flatMap((effect) => (effect.kind === "census" ? [effect.change] : []));
 
@@ -228,16 +230,16 @@ Deno.test("A host that has lost enough to go on without it waits, also if they a
 });
 
 Deno.test("Who takes over goes on where the machine at which the job was begun knows that too few are elsewhere", () => {
-  for (const others of [["b"], ["b", "a (gone)"], ["b", "a (gone)", "c"]]) {
+  for (const names of [["b"], ["b", "a (gone)"], ["b", "a (gone)", "c"]]) {
     const settings = { nodesMin: 2, nodesMax: 2, maxRestarts: 3, failover: true };
     const chain = [{ epoch: 8, round: 4, hostId: "a", restarts: 1, seats: ["a", "b"] }];
     const job = new ScriptedJob(settings, { host: node("b"), epoch: 6, chain, wasHostLost: true });
     // The host's machine is back, with another agent.
     job.arrive(node("a2"));
-    job.join("a2", { others });
+    job.join("a2", { others: known(...names) });
     job.later(60_000);
-    assertEquals(job.world, others.length < 3 ? "a2b" : null);
-    if (others.length < 3) assertEquals(job.restarts, 2);
+    assertEquals(job.world, names.length < 3 ? "a2b" : null);
+    if (names.length < 3) assertEquals(job.restarts, 2);
   }
 });
 
@@ -250,9 +252,26 @@ Deno.test("Who came to the heir since counts too where it is known that few took
     job.gone(nodeId);
   }
   job.arrive(node("a2"));
-  job.join("a2", { others: ["b"] });
+  job.join("a2", { others: known("b") });
   job.later(60_000);
   assertEquals(job.seats.size, 0);
+});
+
+Deno.test("Who was started again under its name since does not stand for the one that took part", () => {
+  const settings = { nodesMin: 2, nodesMax: 3, maxRestarts: 3, failover: true };
+  const chain = [{ epoch: 8, round: 4, hostId: "a", restarts: 0, seats: ["a", "b", "c"] }];
+  for (const isSame of [true, false]) {
+    const job = new ScriptedJob(settings, { host: node("b"), epoch: 6, chain, wasHostLost: true });
+    job.arrive(node("a2"));
+    const place = { nodeId: "c", address: `10.0.9.9:${isSame ? 40_000 : 40_001}` };
+    job.join("a2", { others: [...known("b", "a (gone)"), place] });
+    job.arrive(node("c", { standbyPort: 40_000 }));
+    // It has forgotten what it accepted, or was never here before.
+    job.join("c", { memory: null });
+    job.later(60_000);
+    // The other c may have formed a round with a, of which nobody here knows.
+    assertEquals(job.world, isSame ? "a2bc" : null);
+  }
 });
 
 Deno.test("What is known elsewhere of others counts no more when its node is gone", () => {
@@ -260,7 +279,7 @@ Deno.test("What is known elsewhere of others counts no more when its node is gon
   const chain = [{ epoch: 8, round: 4, hostId: "a", restarts: 0, seats: ["a", "b"] }];
   const job = new ScriptedJob(settings, { host: node("b"), epoch: 6, chain, wasHostLost: true });
   job.arrive(node("a2"));
-  job.join("a2", { others: ["b"] });
+  job.join("a2", { others: known("b") });
   job.gone("a2");
   job.come("x");
   job.later(60_000);

@@ -30,7 +30,7 @@ const NODE_MESSAGES: readonly NodeMessage[] = [
     info: node("b", { address: "h", schedulerRank: 0, topologyKey: "\u0000", role: "r" }),
     memory: { first: ROUND, latest: { ...ROUND, round: 4 } },
     isFresh: false,
-    others: ["a", "c"],
+    others: [{ nodeId: "a", address: "10.0.0.1:9" }, { nodeId: "c (gone)", address: null }],
     begun: 2,
   },
   { kind: "accepted", proposal: ROUND },
