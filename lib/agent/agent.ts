@@ -44,6 +44,8 @@ export class Agent {
   #seat: Seat | undefined;
   /** The first round with the present restart count: later ones are incarnations of the same attempt. */
   #attemptRound = 0;
+  /** The first in which this node has a seat. */
+  #firstRound: number | undefined;
   /** Asked for the workers' store of this round. */
   #servingRound = 0;
   #errorFiles: readonly string[] = [];
@@ -158,8 +160,9 @@ export class Agent {
   }
 
   #takeSeat(seat: Seat): AgentEffect[] {
-    const isFirst = this.#seat === undefined || this.#seat.restartCount !== seat.restartCount;
-    if (isFirst) this.#attemptRound = seat.round;
+    const attempt = seat.restartCount;
+    if (this.#seat?.restartCount !== attempt) this.#attemptRound = seat.round;
+    this.#firstRound ??= seat.round;
     this.#seat = seat;
     this.#phase = "preparing";
     this.#group = this.#newGroup();
@@ -168,11 +171,7 @@ export class Agent {
     this.#watchdogReasons.clear();
     assert(this.#noRestart === undefined, "Nothing restarts after a refusal");
     const round = seat.round === this.#attemptRound ? 0 : seat.round;
-    return [{ kind: "waiting", waiting: null }, {
-      kind: "prepare-attempt",
-      attempt: seat.restartCount,
-      round,
-    }];
+    return [{ kind: "waiting", waiting: null }, { kind: "prepare-attempt", attempt, round }];
   }
 
   #onRoundOver(
@@ -251,7 +250,8 @@ export class Agent {
     const effects = this.#group.step(event, now).flatMap((effect) => this.#fromGroup(effect));
     if (before !== "starting" || this.#group.phase !== "running") return effects;
     const seat = assertDefined(this.#seat);
-    const said = this.#say(seat.round === 0 ? "info" : "notice", startedText(this.#plan, seat));
+    const isFirst = seat.round === this.#firstRound;
+    const said = this.#say(isFirst ? "info" : "notice", startedText(this.#plan, seat, isFirst));
     return [said, { kind: "request", request: { kind: "running", round: seat.round } }, ...effects];
   }
 

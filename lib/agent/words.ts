@@ -58,15 +58,16 @@ export function stoppingText(left: number, limitMs: number): string {
   return `; stopping ${workersText(left)} (up to ${durationText(limitMs)})`;
 }
 
-/** What is said when all workers of this node have been started. */
-export function startedText(plan: LaunchPlan, seat: Seat): string {
-  const { restartCount, store, baseRank, worldSize, groupRank, groupWorldSize, round } = seat;
+/** What is said when all workers of this node have been started, for the first time or again. */
+export function startedText(plan: LaunchPlan, seat: Seat, isFirst: boolean): string {
+  const { restartCount, store, baseRank, worldSize, groupRank, groupWorldSize } = seat;
   const ranks = ranksText([[baseRank, baseRank + plan.workerCount - 1]]);
-  const again = restartCount > 0
-    ? ` again (restart ${restartCount} of ${plan.maxRestarts})`
-    : round > 0
-    ? " again (the membership changed)"
-    : "";
+  const again = isFirst ? "" : " again";
+  const why = restartCount > 0
+    ? ` (restart ${restartCount} of ${plan.maxRestarts})`
+    : isFirst
+    ? ""
+    : " (the membership changed)";
   const place = groupWorldSize === 1
     ? ""
     : ` as ${ranks} of ${worldSize} (node ${groupRank} of ${groupWorldSize})`;
@@ -74,7 +75,7 @@ export function startedText(plan: LaunchPlan, seat: Seat): string {
   // Set only where the user has not: torchrun's number is small, and worth knowing of.
   const omp = threads === undefined ? "" : `, OMP_NUM_THREADS=${threads} each`;
   const job = `job ${plan.jobId}, store ${store.address}:${store.port}`;
-  return `${workersText(plan.workerCount)} started${again}${place}: ${job}${omp}`;
+  return `${workersText(plan.workerCount)} started${again}${why}${place}: ${job}${omp}`;
 }
 
 /** What is said of processes that the workers left behind. */
