@@ -52,7 +52,7 @@ export async function openFleetMeeting(
   const watch = isThisMachine(endpoint.host, hostName).then((isHere) =>
     isHere ? null : lookForOtherHost(parts, meeting, { nodeId: info.nodeId, secret })
   );
-  return withWatch(fleet, watch);
+  return closingWith(fleet, () => void watch.then((end) => end?.()));
 }
 
 /** Where this node could take over: where newcomers look for it, if it is among the places that are named, else anywhere. */
@@ -94,17 +94,17 @@ function lookForOtherHost(
   });
 }
 
-/** The meeting, which ends the watch with it. */
-function withWatch(fleet: Fleet, watch: Promise<(() => void) | null>): Meeting {
+/** The meeting, which ends something else with it. */
+export function closingWith(meeting: Meeting, onClose: () => void): Meeting {
   return {
-    request: (request) => fleet.request(request),
+    request: (request) => meeting.request(request),
     get workerStore() {
-      return fleet.workerStore;
+      return meeting.workerStore;
     },
-    status: fleet.status,
+    status: (request) => meeting.status?.(request) ?? Promise.resolve(null),
     close: async () => {
-      void watch.then((end) => end?.());
-      await fleet.close();
+      onClose();
+      await meeting.close();
     },
   };
 }

@@ -13,10 +13,10 @@ import { openFleetMeeting } from "./open_fleet.ts";
 import { addressTowards, fallbackAddress } from "./local_addresses.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { SharedMeeting } from "./shared_meeting.ts";
-import { StoreClient, StoreConnectionError } from "./store_client.ts";
+import { StoreConnectionError } from "./store_client.ts";
+import { LOOK_EVERY_MS, lookAtStore } from "./store_sight.ts";
 import { CLAIM_MS, readTimeoutMs } from "./torch_setup.ts";
-import { NODES_KEY, TorchStore } from "./torch_store.ts";
-import { CONTROL_PREAMBLE } from "../store/control_wire.ts";
+import { TorchStore } from "./torch_store.ts";
 
 /** Opens it. @throws {SystemError} A port can't be had. */
 export async function openSwitchingMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
@@ -25,10 +25,6 @@ export async function openSwitchingMeeting(parts: MeetingParts, meeting: Meeting
   return switching;
 }
 
-/** A host of ours is heard of sooner; PyTorch's server leaves what it does not understand without an answer. */
-const PROBE_EVERY_MS = 1_000;
-/** How long a store may take to answer whether it is torchrun's. */
-const PROBE_MS = 2_000;
 /** How long the host of a job that ended well stays for torchrun's agents, which close the record in the end. */
 const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 50;
@@ -40,9 +36,6 @@ const TORCHRUN_JOINS = "torchrun's agents take part in the job";
 const LONE_SIGHTS = 2;
 /** Where no agent of torchrun's hosts the store, none need come to make the record. */
 const LONE_CLAIM_MS = 1_000;
-/** A store alone hangs up at once. */
-const HANG_UP_MS_MIN = 200;
-const HANG_UP_ROUND_TRIPS = 4;
 
 class SwitchingMeeting implements Meeting {
   #fleet: Meeting | null = null;
@@ -77,7 +70,7 @@ class SwitchingMeeting implements Meeting {
     this.#fleet = fleet;
     if (this.#hasHost) return;
     const { host, port } = this.#plan.endpoints[0]!;
-    this.#probes = setInterval(() => void this.#probe(host, port), PROBE_EVERY_MS);
+    this.#probes = setInterval(() => void this.#probe(host, port), LOOK_EVERY_MS);
   }
 
   get fleetParts(): MeetingParts {
@@ -190,27 +183,17 @@ class SwitchingMeeting implements Meeting {
   async #probe(host: string, port: number): Promise<void> {
     if (this.#isProbing || this.#place !== null) return;
     this.#isProbing = true;
-    try {
-      const client = await StoreClient.connect({ host, port, timeoutMs: PROBE_MS, keyPrefix: "" });
-      const sign = this.#isStatic ? NODES_KEY : `/torch.rendezvous.${this.#parts.plan.jobId}`;
-      const askedAt = performance.now();
-      const isShared = await client.check([sign]);
-      client.close();
-      const hangUpMs = Math.max(HANG_UP_MS_MIN, HANG_UP_ROUND_TRIPS * (performance.now() - askedAt));
-      const isLone = !this.#isStatic && await isLoneStore(host, port, hangUpMs);
-      this.#loneSights = isLone ? this.#loneSights + 1 : 0;
-      if (this.#isClosed) return;
-      if (isShared || this.#loneSights === LONE_SIGHTS) {
-        const reason = isLone ? `The store at ${host}:${port} has no host of a job` : TORCHRUN_JOINS;
-        const place = { host, port, service: null };
-        // Stores of PyTorch 2.2 and older hang up at once too: where somebody has begun, it may be their agents.
-        this.#onShared(place, reason, isShared ? CLAIM_MS : LONE_CLAIM_MS);
-      }
-    } catch (error) {
-      if (!(error instanceof StoreConnectionError)) throw error;
-    } finally {
-      this.#isProbing = false;
-    }
+    const { jobId } = this.#parts.plan;
+    const sight = await lookAtStore({ host, port, jobId, isStatic: this.#isStatic });
+    this.#isProbing = false;
+    if (sight === null) return;
+    const { isTorchruns, isLone } = sight;
+    this.#loneSights = isLone ? this.#loneSights + 1 : 0;
+    if (this.#isClosed || !isTorchruns && this.#loneSights !== LONE_SIGHTS) return;
+    const reason = isLone ? `The store at ${host}:${port} has no host of a job` : TORCHRUN_JOINS;
+    const place = { host, port, service: null };
+    // Stores of PyTorch 2.2 and older hang up at once too: where somebody has begun, it may be their agents.
+    this.#onShared(place, reason, isTorchruns ? CLAIM_MS : LONE_CLAIM_MS);
   }
 
   async #connect({ host, port, service }: SharedPlace, claimMs: number): Promise<void> {
@@ -237,29 +220,5 @@ class SwitchingMeeting implements Meeting {
       const outcome = { code: 1, level: "error", text: error.message, verdict: null } as const;
       this.#parts.onNews({ kind: "job-over", outcome });
     }
-  }
-}
-
-/**
- * Whether the store at this place is `muster store`, where nodes can meet as torchrun's agents do: it hangs up on our
- * greeting at once. A host of ours waits for more, PyTorch's servers leave it unanswered.
- */
-async function isLoneStore(hostname: string, port: number, hangUpMs: number): Promise<boolean> {
-  const socket = await Deno.connect({ hostname, port, autoSelectFamily: true }).catch(() => null);
-  if (socket === null) return false;
-  let isOver = false;
-  const close = () => {
-    if (!isOver) socket.close();
-    isOver = true;
-  };
-  const timer = setTimeout(close, hangUpMs);
-  try {
-    await socket.write(CONTROL_PREAMBLE);
-    return await socket.read(new Uint8Array(1)) === null;
-  } catch (error) {
-    return error instanceof Deno.errors.ConnectionReset;
-  } finally {
-    clearTimeout(timer);
-    close();
   }
 }

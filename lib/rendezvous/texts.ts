@@ -161,16 +161,11 @@ export function hostNotFound(
   problems: ReadonlyMap<string, string>,
 ): string {
   const waited = `Waited ${durationText(joinMs)} for the job's host`;
+  const problemOf = (address: string) => problems.get(address)?.replace(/^it /, "") ?? "did not answer";
   const [only = ""] = addresses;
-  const problemOf = (address: string) => problems.get(address)?.replace(/^it /, "");
-  if (addresses.length > 1) {
-    const tried = addresses.map((address) => `${address} ${problemOf(address) ?? "did not answer"}`);
-    return `${waited}: ${tried.join("; ")} (${HOST_HINT})`;
-  }
-  const problem = problemOf(only);
-  return problem === undefined
-    ? `${waited} at ${only}`
-    : `${waited} at ${only}: it ${problem} (${HOST_HINT})`;
+  if (addresses.length < 2) return `${waited} at ${only}: it ${problemOf(only)} (${HOST_HINT})`;
+  const tried = addresses.map((address) => `${address} ${problemOf(address)}`);
+  return `${waited}: ${tried.join("; ")} (${HOST_HINT})`;
 }
 
 /** Why a node gives up for which nobody was elected; `problem`: a clause, "": nothing is known. */

@@ -2,6 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { StoreClient } from "../../lib/host/store_client.ts";
+import { startStoreServer } from "../../lib/host/store_server.ts";
 import { socketTest } from "../host/socket_case.ts";
 import { fleet, lastRank, ranksOf } from "./fleet.ts";
 
@@ -31,6 +32,27 @@ socketTest(
         assertEquals(said.match(/can't prove that it knows the job's secret/g)?.length, 1, said);
       } finally {
         await Deno.remove(secretPath);
+      }
+    }),
+);
+
+socketTest(
+  "fleet: a node with a secret says that torchrun's agents have the store at its endpoint",
+  () =>
+    fleet(async ({ start, endpointPort: port }) => {
+      const server = startStoreServer({ host: "127.0.0.1", port });
+      try {
+        const agent = await StoreClient.connect({ host: "127.0.0.1", port, timeoutMs: 10_000 });
+        await agent.set("torch.rendezvous.guarded", "gASVCgAAAAAAAAB9lC4=");
+        agent.close();
+        const node = start(["--nnodes=2", "--rdzv-id=guarded", "--rdzv-conf=join_timeout=4"], "true", {
+          MUSTER_JOB_SECRET: "correct horse",
+        });
+        assertEquals(await node.ended, 1);
+        const told = node.output().match(/torchrun's agents have begun the job at localhost:\d+.*secret/g);
+        assertEquals(told?.length, 1, node.output());
+      } finally {
+        server.close();
       }
     }),
 );

@@ -62,6 +62,10 @@ Deno.test("hostNotFound() says what each place did, whichever way it was put", (
     /^Waited 2 s for the job's host at a:1: it said goodbye \(/,
   );
   assertMatch(
+    hostNotFound(["c:3"], 2_000, problems),
+    /^Waited 2 s for the job's host at c:3: it did not answer \(/,
+  );
+  assertMatch(
     hostNotFound(["a:1", "b:2", "c:3"], 2_000, problems),
     /^Waited 2 s for the job's host: a:1 said goodbye; b:2 can't be reached: connection refused; c:3 did not answer \(/,
   );
