@@ -8,7 +8,7 @@ import { addressText } from "../rendezvous/standby.ts";
 import { torchrunSign } from "./fleet_hooks.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { closingWith, openFleetMeeting } from "./open_fleet.ts";
-import { LOOK_EVERY_MS, lookAtStore, type StoreSightOptions } from "./store_sight.ts";
+import { StoreWatch } from "./store_sight.ts";
 
 const IN_VAIN = "An agent of torchrun's has come, or somebody who writes as they do, and waits in vain: " +
   "it can't prove that it knows the job's secret, without which it could take part";
@@ -20,14 +20,14 @@ const isTorchrunsText = (address: string) =>
 export async function openSecretMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
   let haveWorkersBegun = false, wasSaid = false, hasHost = false;
   let watch: StoreWatch | null = null;
-  const isTorchruns = torchrunSign(parts.plan.jobId, meeting, () => haveWorkersBegun);
+  const isSign = torchrunSign(parts.plan.jobId, meeting, () => haveWorkersBegun);
   const onNews: MeetingParts["onNews"] = (news) => {
     haveWorkersBegun ||= news.kind === "serve-store" || news.kind === "round";
     parts.onNews(news);
   };
   const fleet = await openFleetMeeting({ ...parts, onNews }, meeting, {
     isSign(key) {
-      if (!wasSaid && isTorchruns(key)) {
+      if (!wasSaid && isSign(key)) {
         wasSaid = true;
         parts.say("notice", IN_VAIN);
       }
@@ -41,33 +41,11 @@ export async function openSecretMeeting(parts: MeetingParts, meeting: MeetingPla
   });
   if (hasHost) return fleet;
   const { host, port } = meeting.endpoints[0]!;
-  watch = new StoreWatch(
-    { host, port, jobId: parts.plan.jobId, isStatic: meeting.backend === "static" },
-    () => parts.say("warning", isTorchrunsText(addressText(host, port))),
-  );
+  const store = { host, port, jobId: parts.plan.jobId, isStatic: meeting.backend === "static" };
+  watch = new StoreWatch(store, ({ isTorchruns }) => {
+    if (!isTorchruns) return;
+    watch?.close();
+    parts.say("warning", isTorchrunsText(addressText(host, port)));
+  });
   return closingWith(fleet, () => watch?.close());
-}
-
-/** Until it is closed, or torchrun's agents have been seen to have the job's store: looks who has it. */
-class StoreWatch {
-  readonly #timer: ReturnType<typeof setInterval>;
-  #isLooking = false;
-  #isClosed = false;
-
-  constructor(store: StoreSightOptions, onTorchruns: () => void) {
-    this.#timer = setInterval(async () => {
-      if (this.#isLooking) return;
-      this.#isLooking = true;
-      const sight = await lookAtStore(store);
-      this.#isLooking = false;
-      if (this.#isClosed || !sight?.isTorchruns) return;
-      this.close();
-      onTorchruns();
-    }, LOOK_EVERY_MS);
-  }
-
-  close(): void {
-    this.#isClosed = true;
-    clearInterval(this.#timer);
-  }
 }

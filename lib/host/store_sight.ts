@@ -5,7 +5,7 @@ import { StoreClient, StoreConnectionError } from "./store_client.ts";
 import { NODES_KEY } from "./torch_store.ts";
 
 /** How often to look: a host of ours is heard of sooner; PyTorch's server leaves what it does not understand without an answer. */
-export const LOOK_EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 1_000;
 /** How long a store may take to answer. */
 const LOOK_MS = 2_000;
 /** A store alone hangs up at once. */
@@ -26,10 +26,30 @@ export interface StoreSightOptions {
   readonly isStatic: boolean;
 }
 
+/** Tells what store answers, again and again until it is closed. */
+export class StoreWatch {
+  readonly #timer: ReturnType<typeof setInterval>;
+  #isLooking = false;
+  #isClosed = false;
+
+  constructor(store: StoreSightOptions, onSight: (sight: StoreSight) => void) {
+    this.#timer = setInterval(async () => {
+      if (this.#isLooking) return;
+      this.#isLooking = true;
+      const sight = await lookAtStore(store);
+      this.#isLooking = false;
+      if (sight !== null && !this.#isClosed) onSight(sight);
+    }, LOOK_EVERY_MS);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+  }
+}
+
 /** Null: no store has answered. */
-export async function lookAtStore(
-  { host, port, jobId, isStatic }: StoreSightOptions,
-): Promise<StoreSight | null> {
+async function lookAtStore({ host, port, jobId, isStatic }: StoreSightOptions): Promise<StoreSight | null> {
   try {
     const client = await StoreClient.connect({ host, port, timeoutMs: LOOK_MS, keyPrefix: "" });
     const sign = isStatic ? NODES_KEY : `/torch.rendezvous.${jobId}`;

@@ -14,7 +14,7 @@ import { addressTowards, fallbackAddress } from "./local_addresses.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { SharedMeeting } from "./shared_meeting.ts";
 import { StoreConnectionError } from "./store_client.ts";
-import { LOOK_EVERY_MS, lookAtStore } from "./store_sight.ts";
+import { type StoreSight, StoreWatch } from "./store_sight.ts";
 import { CLAIM_MS, readTimeoutMs } from "./torch_setup.ts";
 import { TorchStore } from "./torch_store.ts";
 
@@ -53,10 +53,9 @@ class SwitchingMeeting implements Meeting {
   /** This node was told to leave, and not to end the job. */
   #leaves = false;
   #stay: ReturnType<typeof setTimeout> | undefined;
-  #isProbing = false;
   /** Looks in a row that have found a store alone. */
   #loneSights = 0;
-  #probes: ReturnType<typeof setInterval> | undefined;
+  #watch: StoreWatch | null = null;
   /** There is a host of ours, or was one. */
   #hasHost = false;
   #isClosed = false;
@@ -70,7 +69,8 @@ class SwitchingMeeting implements Meeting {
     this.#fleet = fleet;
     if (this.#hasHost) return;
     const { host, port } = this.#plan.endpoints[0]!;
-    this.#probes = setInterval(() => void this.#probe(host, port), LOOK_EVERY_MS);
+    const store = { host, port, jobId: this.#parts.plan.jobId, isStatic: this.#isStatic };
+    this.#watch = new StoreWatch(store, (sight) => this.#onSight(sight));
   }
 
   get fleetParts(): MeetingParts {
@@ -83,7 +83,7 @@ class SwitchingMeeting implements Meeting {
       onShared: (place) => this.#onShared(place, TORCHRUN_JOINS),
       onHost: () => {
         this.#hasHost = true;
-        clearInterval(this.#probes);
+        this.#watch?.close();
       },
     };
   }
@@ -115,7 +115,7 @@ class SwitchingMeeting implements Meeting {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#probes);
+    this.#watch?.close();
     clearTimeout(this.#stay);
     await this.#shared?.close();
     const service = this.#place?.service ?? null;
@@ -164,7 +164,7 @@ class SwitchingMeeting implements Meeting {
   #onShared(place: SharedPlace, reason: string, claimMs = CLAIM_MS): void {
     if (this.#place !== null) return;
     this.#place = place;
-    clearInterval(this.#probes);
+    this.#watch?.close();
     // A guest has no further business there; a host goes on serving.
     if (place.service === null) void this.#fleet?.close();
     const how = this.#isStatic
@@ -179,21 +179,14 @@ class SwitchingMeeting implements Meeting {
     void this.#connect(place, claimMs);
   }
 
-  /** Whether the host that does not talk as one of ours is a PyTorch store with torchrun's record of this job. */
-  async #probe(host: string, port: number): Promise<void> {
-    if (this.#isProbing || this.#place !== null) return;
-    this.#isProbing = true;
-    const { jobId } = this.#parts.plan;
-    const sight = await lookAtStore({ host, port, jobId, isStatic: this.#isStatic });
-    this.#isProbing = false;
-    if (sight === null) return;
-    const { isTorchruns, isLone } = sight;
+  /** A store answers where no host of ours does: it may be torchrun's with its record of this job, or stand alone. */
+  #onSight({ isTorchruns, isLone }: StoreSight): void {
     this.#loneSights = isLone ? this.#loneSights + 1 : 0;
-    if (this.#isClosed || !isTorchruns && this.#loneSights !== LONE_SIGHTS) return;
+    if (!isTorchruns && this.#loneSights !== LONE_SIGHTS) return;
+    const { host, port } = this.#plan.endpoints[0]!;
     const reason = isLone ? `The store at ${host}:${port} has no host of a job` : TORCHRUN_JOINS;
-    const place = { host, port, service: null };
     // Stores of PyTorch 2.2 and older hang up at once too: where somebody has begun, it may be their agents.
-    this.#onShared(place, reason, isTorchruns ? CLAIM_MS : LONE_CLAIM_MS);
+    this.#onShared({ host, port, service: null }, reason, isTorchruns ? CLAIM_MS : LONE_CLAIM_MS);
   }
 
   async #connect({ host, port, service }: SharedPlace, claimMs: number): Promise<void> {
