@@ -138,21 +138,28 @@ hostsTest("faults: agents that are killed at once, all but the host's, are repla
   await finish(job, hosts);
 });
 
-hostsTest("faults: a job of two outlives its host's loss of power, once that is back", async (network) => {
-  const { hosts, job } = await formed(network, "2", 2);
-  const [host, other] = hosts as [Host, Host];
-  const lostMs = nowMs();
-  await host.cut();
-  job.agent(host).kill("SIGKILL");
-  const isWaiting = () => /This node hosts the job now/.test(job.agent(other).text()) || null;
-  assert(await untilFound([job.agent(other)], isWaiting, 20_000), job.text());
-  await host.mend();
-  job.start([host]);
-  const world = await job.mustForm(hosts, lostMs, 20_000);
-  assertEquals(new Set(world.starts.map(({ restartCount }) => restartCount)), new Set([1]));
-  await assertOneWorld(job, hosts);
-  await finish(job, hosts);
-});
+for (const count of [2, 3]) {
+  hostsTest(
+    `faults: a job of ${count} outlives the loss of power of all but one, its host too`,
+    async (network) => {
+      const { hosts, job } = await formed(network, `${count}`, count);
+      const [host, heir, ...others] = hosts as [Host, Host, ...Host[]];
+      const lostMs = nowMs();
+      for (const lost of [host, ...others]) {
+        await lost.cut();
+        job.agent(lost).kill("SIGKILL");
+      }
+      const isWaiting = () => /This node hosts the job now/.test(job.agent(heir).text()) || null;
+      assert(await untilFound([job.agent(heir)], isWaiting, 20_000), job.text());
+      for (const lost of [host, ...others]) await lost.mend();
+      job.start([host, ...others]);
+      const world = await job.mustForm(hosts, lostMs, 20_000);
+      assertEquals(new Set(world.starts.map(({ restartCount }) => restartCount)), new Set([1]));
+      await assertOneWorld(job, hosts);
+      await finish(job, hosts);
+    },
+  );
+}
 
 hostsTest("faults: the host is cut off and comes back as a guest of its stand-by", async (network) => {
   const { hosts, job } = await formed(network, "3:4");
