@@ -209,9 +209,11 @@ hostsTest("faults: lost packets and slow links neither end the job nor count as 
     more: ["--max-restarts=3"],
   });
   job.start(hosts);
-  const world = await job.mustForm(hosts, 0);
+  // A node whose first packets are lost comes after the last call, and has the others start again once.
+  await job.mustForm(hosts, 0);
+  const starts = job.starts().length;
   await delay(4000);
-  assertEquals(job.starts().length, world.starts.length, `there was another round\n${job.text()}`);
+  assertEquals(job.starts().length, starts, `there was another round\n${job.text()}`);
   const failedMs = nowMs();
   await job.signalWorker(hosts[2]!, "USR2");
   assert(await job.world(hosts, failedMs), job.text());
