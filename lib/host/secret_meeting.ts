@@ -8,7 +8,7 @@ import { addressText } from "../rendezvous/standby.ts";
 import { torchrunSign } from "./fleet_hooks.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { closingWith, openFleetMeeting } from "./open_fleet.ts";
-import { StoreWatch } from "./store_sight.ts";
+import { StoreWatch } from "./store_watch.ts";
 
 const IN_VAIN = "An agent of torchrun's has come, or somebody who writes as they do, and waits in vain: " +
   "it can't prove that it knows the job's secret, without which it could take part";
@@ -18,8 +18,13 @@ const isTorchrunsText = (address: string) =>
 
 /** Opens it. @throws {SystemError} A port can't be had, or the secret can't be read. */
 export async function openSecretMeeting(parts: MeetingParts, meeting: MeetingPlan): Promise<Meeting> {
-  let haveWorkersBegun = false, wasSaid = false, hasHost = false;
-  let watch: StoreWatch | null = null;
+  let haveWorkersBegun = false, wasSaid = false;
+  const { host, port } = meeting.endpoints[0]!;
+  const watch = new StoreWatch(parts.plan.jobId, meeting, ({ isTorchruns }) => {
+    if (!isTorchruns) return;
+    watch.close();
+    parts.say("warning", isTorchrunsText(addressText(host, port)));
+  });
   const isSign = torchrunSign(parts.plan.jobId, meeting, () => haveWorkersBegun);
   const onNews: MeetingParts["onNews"] = (news) => {
     haveWorkersBegun ||= news.kind === "serve-store" || news.kind === "round";
@@ -34,18 +39,8 @@ export async function openSecretMeeting(parts: MeetingParts, meeting: MeetingPla
       return false;
     },
     onShared: () => {},
-    onHost() {
-      hasHost = true;
-      watch?.close();
-    },
+    onHost: () => watch.close(),
   });
-  if (hasHost) return fleet;
-  const { host, port } = meeting.endpoints[0]!;
-  const store = { host, port, jobId: parts.plan.jobId, isStatic: meeting.backend === "static" };
-  watch = new StoreWatch(store, ({ isTorchruns }) => {
-    if (!isTorchruns) return;
-    watch?.close();
-    parts.say("warning", isTorchrunsText(addressText(host, port)));
-  });
-  return closingWith(fleet, () => watch?.close());
+  watch.start();
+  return closingWith(fleet, () => watch.close());
 }

@@ -14,7 +14,7 @@ import { addressTowards, fallbackAddress } from "./local_addresses.ts";
 import type { Meeting, MeetingParts } from "./meeting.ts";
 import { SharedMeeting } from "./shared_meeting.ts";
 import { StoreConnectionError } from "./store_client.ts";
-import { type StoreSight, StoreWatch } from "./store_sight.ts";
+import { type StoreSight, StoreWatch } from "./store_watch.ts";
 import { CLAIM_MS, readTimeoutMs } from "./torch_setup.ts";
 import { TorchStore } from "./torch_store.ts";
 
@@ -55,22 +55,19 @@ class SwitchingMeeting implements Meeting {
   #stay: ReturnType<typeof setTimeout> | undefined;
   /** Looks in a row that have found a store alone. */
   #loneSights = 0;
-  #watch: StoreWatch | null = null;
-  /** There is a host of ours, or was one. */
-  #hasHost = false;
+  /** Until there is a host of ours, or was one. */
+  readonly #watch: StoreWatch;
   #isClosed = false;
 
   constructor(parts: MeetingParts, plan: MeetingPlan) {
     this.#parts = parts;
     this.#plan = plan;
+    this.#watch = new StoreWatch(parts.plan.jobId, plan, (sight) => this.#onSight(sight));
   }
 
   start(fleet: Meeting): void {
     this.#fleet = fleet;
-    if (this.#hasHost) return;
-    const { host, port } = this.#plan.endpoints[0]!;
-    const store = { host, port, jobId: this.#parts.plan.jobId, isStatic: this.#isStatic };
-    this.#watch = new StoreWatch(store, (sight) => this.#onSight(sight));
+    this.#watch.start();
   }
 
   get fleetParts(): MeetingParts {
@@ -81,10 +78,7 @@ class SwitchingMeeting implements Meeting {
     return {
       isSign: torchrunSign(this.#parts.plan.jobId, this.#plan, () => this.#before.rounds > 0),
       onShared: (place) => this.#onShared(place, TORCHRUN_JOINS),
-      onHost: () => {
-        this.#hasHost = true;
-        this.#watch?.close();
-      },
+      onHost: () => this.#watch.close(),
     };
   }
 
@@ -115,7 +109,7 @@ class SwitchingMeeting implements Meeting {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#watch?.close();
+    this.#watch.close();
     clearTimeout(this.#stay);
     await this.#shared?.close();
     const service = this.#place?.service ?? null;
@@ -164,7 +158,7 @@ class SwitchingMeeting implements Meeting {
   #onShared(place: SharedPlace, reason: string, claimMs = CLAIM_MS): void {
     if (this.#place !== null) return;
     this.#place = place;
-    this.#watch?.close();
+    this.#watch.close();
     // A guest has no further business there; a host goes on serving.
     if (place.service === null) void this.#fleet?.close();
     const how = this.#isStatic

@@ -98,7 +98,7 @@ export class Ballot {
       return void this.#memories.delete(nodeId);
     }
     this.#memories.set(nodeId, memory);
-    if (!this.#chain.some(({ record }) => wasThere(memory, record))) return;
+    if (!this.wasThere(nodeId)) return;
     this.#lost.delete(nodeId);
     this.#dead.delete(nodeId);
   }

@@ -114,12 +114,12 @@ export class Gathering {
   /** A node's session is over (`Ballot.lose`). */
   lose(nodeId: string, inOrder: boolean, lastHeard: InstantMs): CoordinatorEffect[] {
     this.#ballot.lose(nodeId, inOrder, lastHeard);
-    if (inOrder) this.#seen.delete(keyOf(this.#placed(nodeId)));
+    const place = this.#placed(nodeId), { address } = place;
+    if (inOrder) this.#seen.delete(keyOf(place));
     if (this.#told?.by === nodeId) this.#told = null;
-    const [place] = this.#members.standbys([nodeId]);
-    const isOfInterest = this.#options.settings.failover === true && !inOrder && place !== undefined;
     this.#members.remove(nodeId);
-    return isOfInterest ? [{ kind: "probe", ...place }] : [];
+    const isOfInterest = this.#options.settings.failover === true && !inOrder && address !== null;
+    return isOfInterest ? [{ kind: "probe", nodeId, address }] : [];
   }
 
   /**

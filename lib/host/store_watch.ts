@@ -1,5 +1,6 @@
 /** What store answers at a job's endpoint where no host of ours does: torchrun's agents' with a record of the job, or one alone. */
 
+import type { MeetingPlan } from "../options/launch_plan.ts";
 import { CONTROL_PREAMBLE } from "../store/control_wire.ts";
 import { StoreClient, StoreConnectionError } from "./store_client.ts";
 import { NODES_KEY } from "./torch_store.ts";
@@ -19,37 +20,43 @@ export interface StoreSight {
   readonly isLone: boolean;
 }
 
-export interface StoreSightOptions {
-  readonly host: string;
-  readonly port: number;
-  readonly jobId: string;
-  readonly isStatic: boolean;
-}
-
-/** Tells what store answers, again and again until it is closed. */
+/** Tells what store answers, again and again from its start until it is closed; once closed it does not start. */
 export class StoreWatch {
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #jobId: string;
+  readonly #meeting: MeetingPlan;
+  readonly #onSight: (sight: StoreSight) => void;
+  #timer: ReturnType<typeof setInterval> | undefined;
   #isLooking = false;
   #isClosed = false;
 
-  constructor(store: StoreSightOptions, onSight: (sight: StoreSight) => void) {
-    this.#timer = setInterval(async () => {
-      if (this.#isLooking) return;
-      this.#isLooking = true;
-      const sight = await lookAtStore(store);
-      this.#isLooking = false;
-      if (sight !== null && !this.#isClosed) onSight(sight);
-    }, LOOK_EVERY_MS);
+  constructor(jobId: string, meeting: MeetingPlan, onSight: (sight: StoreSight) => void) {
+    this.#jobId = jobId;
+    this.#meeting = meeting;
+    this.#onSight = onSight;
+  }
+
+  start(): void {
+    if (!this.#isClosed) this.#timer = setInterval(() => void this.#look(), LOOK_EVERY_MS);
   }
 
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#timer);
   }
+
+  async #look(): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const sight = await lookAtStore(this.#jobId, this.#meeting);
+    this.#isLooking = false;
+    if (sight !== null && !this.#isClosed) this.#onSight(sight);
+  }
 }
 
 /** Null: no store has answered. */
-async function lookAtStore({ host, port, jobId, isStatic }: StoreSightOptions): Promise<StoreSight | null> {
+async function lookAtStore(jobId: string, { endpoints, backend }: MeetingPlan): Promise<StoreSight | null> {
+  const { host, port } = endpoints[0]!;
+  const isStatic = backend === "static";
   try {
     const client = await StoreClient.connect({ host, port, timeoutMs: LOOK_MS, keyPrefix: "" });
     const sign = isStatic ? NODES_KEY : `/torch.rendezvous.${jobId}`;
